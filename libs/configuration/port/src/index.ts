@@ -1,0 +1,1 @@
+export type { ConfigurationItem, ConfigurationStore, ConfigurationUpdate } from "./configuration.ts";

@@ -1,0 +1,1 @@
+export * from "./gen/weft/event/v1/user_event_pb.ts";

@@ -1,0 +1,2 @@
+export { type MethodContract, contractOf } from "./method.ts";
+export { services } from "./services.ts";

@@ -1,0 +1,1 @@
+export * from "./gen/weft/notification/v1/notification_service_pb.ts";

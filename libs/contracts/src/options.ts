@@ -1,0 +1,1 @@
+export * from "./gen/weft/options/v1/options_pb.ts";

@@ -1,0 +1,1 @@
+export * from "./gen/weft/search/v1/search_service_pb.ts";

@@ -1,0 +1,1 @@
+export type { Discovery, Instance, InstanceList, RegisterOptions, Registration } from "./discovery.ts";

@@ -1,0 +1,1 @@
+export type { Comparator, Filter, FilterValue } from "./ast.ts";

@@ -1,0 +1,8 @@
+export { backoffMs, type BackoffOptions } from "./backoff.ts";
+export { type Clock, ManualClock, systemClock } from "./clock.ts";
+export { withTimeout } from "./deadline.ts";
+export { type FieldViolation, isWeftError, WeftError, type WeftErrorOptions } from "./errors.ts";
+export { countingIds, newUuid, type NewId } from "./ids.ts";
+export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";
+export { Secret } from "./secret.ts";

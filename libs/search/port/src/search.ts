@@ -1,0 +1,81 @@
+import type { Filter } from "@weft/filter";
+import type { JsonObject, Reason } from "@weft/kit";
+import type { IndexDefinition, IndexInfo } from "./definition.ts";
+
+/** A change of one document. */
+export type DocumentChange =
+  | {
+      readonly kind: "put";
+      readonly id: string;
+      /** Version of the owner (external version). Unset: the next after the stored one. */
+      readonly version?: bigint;
+      readonly document: JsonObject;
+    }
+  | { readonly kind: "delete"; readonly id: string; readonly version?: bigint };
+
+/** What became of one change. `superseded`: a newer version is stored, which is a success of that one. */
+export type ChangeResult =
+  | { readonly outcome: "applied" | "superseded" }
+  | { readonly outcome: "failed"; readonly reason: Reason; readonly detail: string };
+
+export interface SearchQuery {
+  /** Words, all of which must match; "quoted" ones as a phrase. Empty matches every document. */
+  readonly text: string;
+  readonly filter?: Filter;
+  /** Names of fields to count values of, over all hits. At most 100 values each, most frequent first, then by value. */
+  readonly facets?: readonly string[];
+  /** Default: by score, then id. Always made total by the id. */
+  readonly sort?: readonly { readonly field: string; readonly descending: boolean }[];
+  readonly pageSize: number;
+  /** `next` of the page before, of the same query. `INVALID_PAGE_TOKEN` for any other text. */
+  readonly after?: string;
+  readonly highlight?: boolean;
+}
+
+export interface SearchHit {
+  readonly id: string;
+  readonly score: number;
+  readonly document: JsonObject;
+  /** Excerpts by field, HTML-escaped, matches in <em>. */
+  readonly highlights: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface SearchPage {
+  readonly hits: readonly SearchHit[];
+  readonly totalHits: number;
+  readonly totalExact: boolean;
+  readonly facets: ReadonlyMap<string, readonly { readonly value: string | number | boolean; readonly count: number }[]>;
+  /** Unset on the last page. */
+  readonly next?: string;
+}
+
+/**
+ * Building block: full-text search over JSON documents in English, German, Japanese and Chinese (others by words).
+ *
+ * Laws:
+ * - `F1` A change whose `apply` resolved is found by searches of every process from then on, at the latest 1 s later.
+ * - `F2` A change with a version at or below the stored one, a deletion's included, changes nothing and is `superseded`.
+ * - `F3` Each change has its own result, in order; a bad document (wrong type of a field, missing id) fails alone.
+ * - `F4` Pages of one query, put together, are each matching document once, also while others write.
+ * - `F5` All words must match; matching ignores case, diacritics' composition, and inflection in English and German; Japanese and Chinese match by words without spaces.
+ * - `F6` A filter means what AIP-160 says; on a list it holds if one value does. An unknown field or a wrong type is `INVALID_FILTER`.
+ * - `F7` `definition` of an existing index: the same again succeeds, another one is `ALREADY_EXISTS`.
+ * - `F8` Facet counts are over all hits, not over the page.
+ * - `F9` Excerpts are HTML-escaped; only <em> and </em> are markup.
+ * - `F10` What is not there is `NOT_FOUND`: an index for every call but create, delete included; a document for get.
+ */
+export interface SearchEngine extends AsyncDisposable {
+  createIndex(definition: IndexDefinition): Promise<IndexInfo>;
+  getIndex(index: string): Promise<IndexInfo>;
+  /** Sorted by name. */
+  listIndexes(): Promise<readonly IndexInfo[]>;
+  deleteIndex(index: string): Promise<void>;
+  /** At most 5,000 changes and 64 MiB. */
+  apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]>;
+  getDocument(index: string, id: string): Promise<JsonObject>;
+  search(index: string, query: SearchQuery): Promise<SearchPage>;
+  /** Values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once. */
+  suggest(index: string, prefix: string, limit: number): Promise<readonly { readonly text: string; readonly id: string }[]>;
+  /** Every matching document from one snapshot, in order of id. */
+  scan(index: string, query: Pick<SearchQuery, "text" | "filter">, signal: AbortSignal): AsyncIterable<JsonObject>;
+}

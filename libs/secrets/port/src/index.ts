@@ -1,0 +1,1 @@
+export type { SecretStore } from "./secrets.ts";

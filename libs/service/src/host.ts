@@ -1,0 +1,43 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { Blocks } from "@weft/blocks";
+import type { Clock, NewId } from "@weft/kit";
+import type { Client, ServiceImplementation, Transport } from "@weft/rpc";
+import type { Logger } from "@weft/telemetry";
+
+/** A listener beside gRPC, for example the gateway's HTTP server. Started and drained with the process. */
+export interface Listener {
+  /** `host:port` that it listens on. */
+  listen(): Promise<string>;
+  /** Stops taking new work and resolves when what was in flight is done, or `signal` aborts. */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+/** What `compose` gets from the service host. */
+export interface ServiceHost<Config> {
+  readonly config: Config;
+  /** Name of the service. */
+  readonly service: string;
+  /** New at every start. */
+  readonly instance: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  /** Opens building blocks by the settings `WEFT_DISCOVERY`, `WEFT_PUBSUB` …; each is closed by the host, in reverse order. */
+  readonly blocks: Blocks;
+  /** Things to dispose at the end, last in first out. */
+  readonly stack: AsyncDisposableStack;
+  /** A client of another service, found by discovery under `target` (`user`, `search` …). */
+  client<S extends DescService>(service: S, target: string): Client<S>;
+  /** The way to another service, for callers that have descriptors only. */
+  transport(target: string): Transport;
+  /** Work in the background until the signal aborts (after the listeners have drained). One that ends early or fails stops the process with exit code 1. */
+  background(name: string, work: (signal: AbortSignal) => Promise<void>): void;
+  /** A dependency that matters for `/readyz`; called at most once a second, with a limit of 1 s. */
+  readiness(name: string, check: (signal: AbortSignal) => Promise<void>): void;
+}
+
+/** What `compose` gives back. */
+export interface ServiceParts {
+  readonly services: readonly ServiceImplementation[];
+  readonly listeners?: readonly Listener[];
+}

@@ -1,0 +1,1 @@
+export type { Migration, SqlDatabase, TransactionOptions } from "./sql.ts";

@@ -1,0 +1,1 @@
+export { type OpenSqliteOptions, SqliteFile } from "./sqlite.ts";

@@ -1,0 +1,1 @@
+export type { RangeOptions, SetOptions, StateCapability, StateEntry, StateOperation, StateStore } from "./state.ts";

@@ -1,0 +1,1 @@
+export { childOf, formatTraceparent, parseTraceparent, type TraceContext } from "./trace-context.ts";
