@@ -21,7 +21,9 @@ async function main(command: string | undefined): Promise<number> {
   await writeDependencies(dependencies);
   if (command === "generate") return buf("generate");
   if (command === "release") return buf("build", "proto", "--exclude-source-info", "-o", baseline);
-  return buf("lint", "proto") || buf("breaking", "proto", "--against", baseline) || (await checkDrift());
+  // Imports are left out: buf brings its own copy of `google/protobuf`, which differs between its versions.
+  const breaking = () => buf("breaking", "proto", "--exclude-imports", "--against", baseline);
+  return buf("lint", "proto") || breaking() || (await checkDrift());
 }
 
 /** Generated code must be what the protos say: generates again beside it and compares. */

@@ -52,8 +52,15 @@ function printOneof(desc: DescOneof, indent: string): string[] {
 }
 
 function printEnum(desc: DescEnum, indent: string): string[] {
-  const values = desc.values.map((value) => `${indent}  ${value.name} = ${value.number};`);
-  return [`${indent}enum ${desc.name} {`, ...values, `${indent}}`];
+  const { reservedRange, reservedName } = desc.proto;
+  return [
+    `${indent}enum ${desc.name} {`,
+    // The end of a range is part of it here, unlike in messages.
+    ...reservedRange.map(({ start, end }) => `${indent}  reserved ${start} to ${end};`),
+    ...reservedName.map((name) => `${indent}  reserved "${name}";`),
+    ...desc.values.map((value) => `${indent}  ${value.name} = ${value.number};`),
+    `${indent}}`,
+  ];
 }
 
 function printExtension(desc: DescExtension, syntax: Syntax, indent: string): string[] {

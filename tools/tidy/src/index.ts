@@ -1,0 +1,3 @@
+export { checkLinks } from "./links.ts";
+export { checkPackage } from "./packages.ts";
+export { checkText } from "./text.ts";
