@@ -1,8 +1,24 @@
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export { type Clock, ManualClock, systemClock } from "./clock.ts";
+export {
+  type ConfigOf,
+  type ConfigSources,
+  type DefaultBy,
+  describeSettings,
+  environmentName,
+  flagName,
+  loadConfig,
+  type Setting,
+  setting,
+  type SettingDescription,
+  type SettingOptions,
+  type Settings,
+} from "./config.ts";
 export { withTimeout } from "./deadline.ts";
 export { type FieldViolation, isWeftError, WeftError, type WeftErrorOptions } from "./errors.ts";
 export { countingIds, newUuid, type NewId } from "./ids.ts";
 export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+export { Latest } from "./latest.ts";
+export { type Log, silentLog } from "./log.ts";
 export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";
 export { Secret } from "./secret.ts";

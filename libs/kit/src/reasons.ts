@@ -39,6 +39,9 @@ export const reasons = {
   INVALID_PAGE_TOKEN: row("INVALID_ARGUMENT", 400, false, "The page token was not issued for this request."),
   INVALID_ETAG: row("INVALID_ARGUMENT", 400, false, "The etag is not of a form that was ever issued."),
   PAYLOAD_TOO_LARGE: row("INVALID_ARGUMENT", 413, false, "The body, a line or a message is over the limit."),
+  URI_TOO_LONG: row("INVALID_ARGUMENT", 414, false, "The URL is over the limit."),
+  HEADERS_TOO_LARGE: row("INVALID_ARGUMENT", 431, false, "The headers together are over the limit."),
+  REQUEST_TIMEOUT: row("DEADLINE_EXCEEDED", 408, true, "The request did not arrive in time."),
   UNSUPPORTED_MEDIA_TYPE: row("INVALID_ARGUMENT", 415, false, "The content type is not one that the route takes."),
   METHOD_NOT_ALLOWED: row("UNIMPLEMENTED", 405, false, "The route exists, but not with this HTTP method."),
   // State

@@ -1,0 +1,74 @@
+import { WeftError } from "../errors.ts";
+import { fromDotEnv, fromEnvironment, fromFlags, fromYaml, type Given, type Problem } from "./layers.ts";
+import { environmentName } from "./names.ts";
+import type { ConfigOf, Setting, Settings } from "./setting.ts";
+
+/** Where settings come from. Later ones win: defaults < `file` < `dotEnv` < `env` < `argv`. */
+export interface ConfigSources {
+  /** The process' environment; only names that begin with `WEFT_` are looked at. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The process' arguments, without the program and the script. */
+  readonly argv: readonly string[];
+  /** A YAML file: its name, for problems, and its text. */
+  readonly file?: { readonly name: string; readonly text: string };
+  /** Text of a `.env` file. */
+  readonly dotEnv?: string;
+  /**
+   * Environment names (and the paths of the YAML file, by the environment names that they would have) that belong to
+   * other processes and are no problem here: a predicate, or prefixes like `WEFT_USER_`.
+   */
+  readonly allowed?: readonly string[] | ((environmentName: string) => boolean);
+}
+
+/**
+ * The values of `settings`, frozen. Pure. `INVALID_CONFIGURATION` with every problem there is, a line each, also as
+ * `violations`: values that are malformed or missing, and names that are unknown, misspelt most likely.
+ */
+export function loadConfig<S extends Settings>(settings: S, sources: ConfigSources): ConfigOf<S> {
+  const known = new Map(Object.values(settings).map((one) => [one.name, one]));
+  const { file, dotEnv, allowed = [] } = sources;
+  const foreign =
+    typeof allowed === "function"
+      ? allowed
+      : (name: string): boolean => allowed.some((prefix) => name.startsWith(prefix));
+  const layers = [
+    ...(file === undefined ? [] : [fromYaml(file.text, file.name, known, foreign)]),
+    ...(dotEnv === undefined ? [] : [fromDotEnv(dotEnv, known, foreign)]),
+    fromEnvironment(sources.env, known, foreign),
+    fromFlags(sources.argv, known),
+  ];
+  const problems = layers.flatMap((layer) => layer.problems);
+  const given = new Map(layers.flatMap((layer) => layer.given).map((one) => [one.name, one]));
+
+  const values = new Map<string, unknown>();
+  for (const one of known.values()) {
+    const { value, problem } = readOne(one, given.get(one.name));
+    if (problem !== undefined) problems.push(problem);
+    values.set(one.name, value);
+  }
+  for (const one of known.values()) {
+    if (values.get(one.name) !== undefined || given.has(one.name)) continue;
+    const { defaultBy } = one;
+    values.set(one.name, defaultBy ? defaultBy.values[String(values.get(defaultBy.setting))] : one.default);
+  }
+  if (problems.length > 0) throw invalid(problems);
+  const entries = Object.entries(settings).map(([key, { name }]) => [key, values.get(name)]);
+  // Each value came out of the parse function, or is the default, of the setting under the same key.
+  return Object.freeze(Object.fromEntries(entries)) as ConfigOf<S>;
+}
+
+function readOne(one: Setting<unknown>, given: Given | undefined): { value?: unknown; problem?: Problem } {
+  if (given === undefined) {
+    if (!one.required || one.default !== undefined || one.defaultBy !== undefined) return {};
+    return { problem: { where: environmentName(one.name), text: `is required: ${one.about}` } };
+  }
+  const parsed = one.parse(given.raw);
+  return "value" in parsed ? parsed : { problem: { where: given.where, text: parsed.problem } };
+}
+
+function invalid(problems: readonly Problem[]): WeftError {
+  const lines = problems.map(({ where, text }) => `${where} ${text}`);
+  return new WeftError("INVALID_CONFIGURATION", lines.join("\n"), {
+    violations: problems.map(({ where, text }) => ({ field: where, description: text })),
+  });
+}

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+const lookMs = 5;
+
+/** Resolves when `holds` does; rejects after `ms`. For things of other processes, which no clock of a test can move. */
+export async function within(ms: number, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + ms;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(lookMs);
+  }
+}
+
+/** Reads an async iterable in the background, and keeps what came. */
+export class Recorder<T> {
+  readonly values: T[] = [];
+  /** Resolves when the iteration ended, rejects if it failed. */
+  readonly ended: Promise<void>;
+  #ended = false;
+
+  constructor(source: AsyncIterable<T>) {
+    this.ended = this.#read(source);
+    // Whoever awaits `ended` hears of a failure; nobody has to.
+    this.ended.catch(() => undefined);
+  }
+
+  get last(): T | undefined {
+    return this.values.at(-1);
+  }
+
+  /** Resolves when the newest value satisfies `holds`; rejects after `ms`, or when the iteration ends before. */
+  async until(ms: number, what: string, holds: (value: T) => boolean): Promise<void> {
+    await within(ms, what, () => {
+      if (this.last !== undefined && holds(this.last)) return true;
+      if (this.#ended) throw new Error(`the iteration ended before: ${what}`);
+      return false;
+    });
+  }
+
+  async #read(source: AsyncIterable<T>): Promise<void> {
+    try {
+      for await (const value of source) this.values.push(value);
+    } finally {
+      this.#ended = true;
+    }
+  }
+}
