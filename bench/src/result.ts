@@ -1,0 +1,54 @@
+/** A line of the table: ours against a peer, measured in one run. */
+export interface Result {
+  readonly name: string;
+  /** Median. */
+  readonly ours: number;
+  /** Median; null where there is nothing to compare with. */
+  readonly peer: number | null;
+  readonly peerName: string | null;
+  /** Median of the ratios of neighbouring runs; above 1 is ours ahead. Null without a peer. */
+  readonly ratio: number | null;
+  readonly unit: string;
+}
+
+/** A benchmark: one name on the command line, one or more lines. */
+export interface Benchmark {
+  readonly name: string;
+  /** One sentence for the page: what is measured against what. */
+  readonly about: string;
+  run(): Promise<readonly Result[]>;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value that a share of all values lies at or below. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  if (value === undefined) throw new Error("no values");
+  return value;
+}
+
+/** Values of `ours` and `peer`, taken in turn: a machine that slows down slows both. */
+export async function interleave(
+  rounds: number,
+  ours: () => Promise<number>,
+  peer: () => Promise<number>,
+): Promise<{ readonly ours: number; readonly peer: number; readonly ratio: number }> {
+  await ours();
+  await peer();
+  const pairs: { ours: number; peer: number }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    // Every other round starts with the peer, so that neither always runs on a rested machine.
+    const first = round % 2 === 0 ? await ours() : await peer();
+    const second = round % 2 === 0 ? await peer() : await ours();
+    pairs.push(round % 2 === 0 ? { ours: first, peer: second } : { ours: second, peer: first });
+  }
+  return {
+    ours: median(pairs.map((pair) => pair.ours)),
+    peer: median(pairs.map((pair) => pair.peer)),
+    ratio: median(pairs.map((pair) => pair.ours / pair.peer)),
+  };
+}

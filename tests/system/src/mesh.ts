@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const root = join(import.meta.dirname, "../../..");
+const weft = join(root, "tools/weft/src/main.ts");
+
+/** A row of `weft status --json`. */
+export interface MeshProcess {
+  readonly service: string;
+  readonly instance: string;
+  readonly pid: number;
+  readonly grpc: string;
+  readonly admin: string;
+  readonly state: string;
+}
+
+/** A whole mesh of real processes, in a data folder of its own. Disposing stops it and removes the folder. */
+export interface Mesh extends AsyncDisposable {
+  /** `http://127.0.0.1:port` of the gateway. */
+  readonly url: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** Token of the administrator. */
+  readonly token: string;
+  /** Milliseconds from the command to readiness. */
+  readonly startMs: number;
+  /** What `weft up` printed so far. */
+  output(): string;
+  status(): Promise<readonly MeshProcess[]>;
+  /** Stops by Ctrl-C's signal; answers the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface MeshOptions {
+  /** Flags of `weft up`. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Use this folder and leave it behind. */
+  readonly dataDir?: string;
+}
+
+/** Starts a mesh and waits until it is ready, at most 60 s. */
+export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "weft-system-")));
+  const port = await freePort();
+  const started = performance.now();
+  const child = spawn(process.execPath, [weft, "up", ...(options.args ?? [])], {
+    cwd: root,
+    env: { ...cleanEnvironment(), WEFT_DATA_DIR: dataDir, WEFT_PORT: String(port), ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const chunks: string[] = [];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => chunks.push(text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => chunks.push(text));
+  const output = (): string => chunks.join("");
+  const stop = (): Promise<number | null> => end(child);
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    await until(
+      () => {
+        if (child.exitCode !== null) throw new Error(`weft up ended with ${child.exitCode}:\n${output()}`);
+        return output().includes("mesh is ready");
+      },
+      { what: () => `the mesh to be ready:\n${output()}`, timeoutMs: 60_000 },
+    );
+    const startMs = performance.now() - started;
+    const token = (await readFile(join(dataDir, "admin-token"), "utf8")).trim();
+    return {
+      url,
+      port,
+      dataDir,
+      token,
+      startMs,
+      output,
+      stop,
+      status: () => status(dataDir),
+      async [Symbol.asyncDispose]() {
+        await stop();
+        if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await stop();
+    if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Runs the CLI to its end. */
+export async function runWeft(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const child = spawn(process.execPath, [weft, ...args], {
+    cwd: root,
+    env: { ...cleanEnvironment(), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 30_000,
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  await once(child, "close");
+  return { code: child.exitCode, stdout, stderr };
+}
+
+/** Waits until `check` holds, looking again every 20 ms. */
+export async function until(
+  check: () => boolean | Promise<boolean>,
+  { what, timeoutMs = 10_000 }: { readonly what: string | (() => string); readonly timeoutMs?: number },
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await check())) {
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${timeoutMs} ms for ${typeof what === "string" ? what : what()}`);
+    }
+    await sleep(20);
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  server.close();
+  await once(server, "close");
+  return address.port;
+}
+
+async function status(dataDir: string): Promise<readonly MeshProcess[]> {
+  const { code, stdout, stderr } = await runWeft(["status", "--json"], { WEFT_DATA_DIR: dataDir });
+  if (code !== 0) throw new Error(`weft status ended with ${code}: ${stderr}`);
+  return (JSON.parse(stdout) as { processes: MeshProcess[] }).processes;
+}
+
+async function end(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill("SIGINT");
+    const late = AbortSignal.timeout(30_000);
+    try {
+      await once(child, "exit", { signal: late });
+    } catch {
+      child.kill("SIGKILL");
+      throw new Error("weft up did not stop within 30 s");
+    }
+  }
+  return child.exitCode;
+}
+
+/** Our own settings of the outside world must not reach the mesh under test. */
+function cleanEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("WEFT_"),
+    ),
+  );
+}
