@@ -3,6 +3,9 @@ import { type FSWatcher, watch } from "node:fs";
 /** Longest time that a change can go unseen, should a file watch fail us, in milliseconds. */
 const pollMs = 500;
 
+/** No `data_version` is negative. */
+const unreadable = -1;
+
 /**
  * Wakes listeners when a SQLite file in WAL mode changes. Every commit appends to the `-wal` file, so a file watch
  * tells at once; `PRAGMA data_version` tells whether another connection really committed.
@@ -12,8 +15,11 @@ export class ChangeWatch implements Disposable {
   readonly #walPath: string;
   readonly #dataVersion: () => number;
   #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #seen = -1;
+  readonly #tick = (): void => {
+    if (this.#watcher === undefined) this.#openWatcher();
+    this.#check();
+  };
+  #seen = unreadable;
   #woken = false;
 
   constructor(path: string, dataVersion: () => number) {
@@ -40,7 +46,8 @@ export class ChangeWatch implements Disposable {
     this.#woken = true;
     setImmediate(() => {
       this.#woken = false;
-      for (const listener of [...this.#listeners]) listener();
+      // A listener may take another one away before its turn.
+      for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener();
     });
   }
 
@@ -50,11 +57,8 @@ export class ChangeWatch implements Disposable {
   }
 
   #start(): void {
-    this.#seen = this.#dataVersion();
-    this.#timer = setInterval(() => {
-      if (this.#watcher === undefined) this.#openWatcher();
-      this.#check();
-    }, pollMs).unref();
+    this.#seen = this.#version();
+    everyTick(this.#tick);
     this.#openWatcher();
   }
 
@@ -69,10 +73,19 @@ export class ChangeWatch implements Disposable {
   }
 
   #check(): void {
-    const version = this.#dataVersion();
-    if (version === this.#seen) return;
+    const version = this.#version();
+    if (version === this.#seen && version !== unreadable) return;
     this.#seen = version;
     this.wake();
+  }
+
+  /** A file that can't be read counts as changed at every look: listeners meet the failure themselves, and its end. */
+  #version(): number {
+    try {
+      return this.#dataVersion();
+    } catch {
+      return unreadable;
+    }
   }
 
   #closeWatcher(): void {
@@ -81,8 +94,25 @@ export class ChangeWatch implements Disposable {
   }
 
   #stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    noTick(this.#tick);
     this.#closeWatcher();
   }
+}
+
+/** All watches of a process share one timer: an idle process wakes for all of its files together. */
+const ticks = new Set<() => void>();
+let timer: NodeJS.Timeout | undefined;
+
+function everyTick(tick: () => void): void {
+  ticks.add(tick);
+  timer ??= setInterval(() => {
+    for (const each of [...ticks]) each();
+  }, pollMs).unref();
+}
+
+function noTick(tick: () => void): void {
+  ticks.delete(tick);
+  if (ticks.size > 0) return;
+  clearInterval(timer);
+  timer = undefined;
 }

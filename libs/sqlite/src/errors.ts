@@ -9,11 +9,11 @@ const full = 13;
 const cantOpen = 14;
 const notADatabase = 26;
 
-/** SQLite's errors as WeftErrors; an error that is not SQLite's stays as it is. */
+/** Errors of SQLite, and of making its folder, as WeftErrors; any other error stays as it is. */
 export function sqliteError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const code: unknown = "errcode" in error ? error.errcode : undefined;
-  if (typeof code !== "number") return error;
+  if (typeof code !== "number") return folderError(error);
   switch (code & 0xff) {
     case busy:
       return new WeftError("UNAVAILABLE", "the data folder is locked by another process", { cause: error });
@@ -29,4 +29,10 @@ export function sqliteError(error: unknown): unknown {
     default:
       return new WeftError("INTERNAL", `a statement failed: ${error.message}`, { cause: error });
   }
+}
+
+function folderError(error: Error): Error {
+  if (!("syscall" in error) || !("code" in error)) return error;
+  if (error.code === "ENOSPC") return new WeftError("RESOURCE_EXHAUSTED", "the disk is full", { cause: error });
+  return new WeftError("UNAVAILABLE", `the data folder can't be used: ${error.message}`, { cause: error });
 }

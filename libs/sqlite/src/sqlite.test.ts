@@ -37,6 +37,8 @@ test("schema steps are applied once, later ones on top", () => {
 
 test("a file that is no database, and a folder that can't be written, are clear errors", () => {
   expect(() => new SqliteFile({ path: import.meta.filename, schema })).toThrow(/damaged/);
+  const under = join(import.meta.filename, "folder", "a.db");
+  expect(() => new SqliteFile({ path: under, schema })).toThrow(/the data folder can't be used/);
 });
 
 test("a commit of another process wakes a listener", async () => {

@@ -96,7 +96,11 @@ export class SqliteFile implements Disposable {
 
   /** Registers a function of SQL. */
   function(name: string, body: (...parameters: never[]) => SQLInputValue): void {
-    this.#db.function(name, { deterministic: true, varargs: true }, body as (...parameters: SQLInputValue[]) => SQLInputValue);
+    this.#db.function(
+      name,
+      { deterministic: true, varargs: true },
+      body as (...parameters: SQLInputValue[]) => SQLInputValue,
+    );
   }
 
   /**

@@ -1,1 +1,2 @@
 export type { ConfigurationItem, ConfigurationStore, ConfigurationUpdate } from "./configuration.ts";
+export { checkKey, sameUpdate } from "./values.ts";

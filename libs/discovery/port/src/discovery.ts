@@ -19,7 +19,7 @@ export interface InstanceList {
 }
 
 export interface RegisterOptions {
-  /** How long an instance stays listed after its process died, in milliseconds. Default 3,000. */
+  /** How long an instance stays listed after its process died, in milliseconds. Default 3,000; at least 1,000. */
   readonly ttlMs?: number;
 }
 
@@ -39,9 +39,10 @@ export interface Registration extends AsyncDisposable {
  * - `D5` Registering the same service and id again replaces the former entry.
  * - `D6` The first list of a watch comes at once, empty if there is nobody; a list equal to the one before is not given again.
  * - `D7` After dispose of the block, its own registrations are gone and its watches have ended.
+ * - `D8` An instance that can't be registered is `INVALID_ARGUMENT`.
  */
 export interface Discovery extends AsyncDisposable {
-  /** `INVALID_ARGUMENT` for an empty name, id or address. */
+  /** `INVALID_ARGUMENT` for an empty name, id or address, or too short a TTL. */
   register(instance: Instance, options?: RegisterOptions): Promise<Registration>;
 
   /** Lists of one service as they change, the newest only if the reader is slow. Ends without error when `signal` aborts. */

@@ -36,11 +36,19 @@ export function describeMutants<Fixture extends AsyncDisposable>(
   describe(name, () => {
     for (const { fault, breaks, open } of mutants) {
       const title = `${breaks} fails when ${fault}`;
-      test.concurrent(title, async () => {
-        const broken = laws.filter((law) => law.title.startsWith(`${breaks} `));
-        const results = await Promise.allSettled(broken.map((law) => runLaw(law, open)));
-        if (results.every((result) => result.status === "fulfilled")) throw new Error(`no law noticed: ${title}`);
-      }, 30_000);
+      test.concurrent(
+        title,
+        async () => {
+          const broken = laws.filter((law) => law.title.startsWith(`${breaks} `));
+          const results = await Promise.allSettled(broken.map((law) => runLaw(law, open)));
+          const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+          // A mutant that merely crashes has not shown that the law looks at anything.
+          const crash = failures.find((error) => error instanceof TypeError || error instanceof ReferenceError);
+          if (crash !== undefined) throw crash;
+          if (failures.length === 0) throw new Error(`no law noticed: ${title}`);
+        },
+        30_000,
+      );
     }
   });
 }

@@ -1,1 +1,3 @@
+export { type LeaderOptions, runAsLeader } from "./leader.ts";
 export type { AcquireOptions, Lease, Locks } from "./lock.ts";
+export { acquireDefaults } from "./options.ts";

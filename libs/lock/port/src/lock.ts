@@ -3,7 +3,7 @@ export interface AcquireOptions {
   readonly ttlMs?: number;
   /** How long to wait for another holder, in milliseconds. Default 0: answer at once. */
   readonly waitMs?: number;
-  /** Gives up the wait. */
+  /** Gives up the wait: `acquire` rejects with the signal's reason (`CANCELLED` if it is a mere abort). */
   readonly signal?: AbortSignal;
 }
 
@@ -12,7 +12,10 @@ export interface Lease extends AsyncDisposable {
   readonly name: string;
   /** Fencing token: a store that remembers the highest it has seen can refuse a former holder (Kleppmann, 'How to do distributed locking', 2016). */
   readonly token: bigint;
-  /** Aborted as soon as the holder can't be sure of the lease any more, which is before anybody else can get it. */
+  /**
+   * Aborted with `LEASE_LOST` as soon as the holder can't be sure of the lease any more, which is before anybody else
+   * can get it. Not aborted by `release`.
+   */
   readonly lost: AbortSignal;
   /** Idempotent. */
   release(): Promise<void>;
@@ -28,8 +31,13 @@ export interface Lease extends AsyncDisposable {
  * - `L4` A holder that can't renew sees `lost` before the TTL has passed since its last renewal.
  * - `L5` A waiter gets the lock within 1 s of its release.
  * - `L6` Releasing twice, or releasing a lost lease, does nothing to anybody else's.
+ * - `L7` After dispose of the block, its leases are free for others, and their holders have seen `lost`.
+ * - `L8` A bad name or option is `INVALID_ARGUMENT`.
  */
 export interface Locks extends AsyncDisposable {
-  /** Undefined when the lock is still held by another after `waitMs`. */
+  /**
+   * Undefined when the lock is still held by another after `waitMs`. `INVALID_ARGUMENT` for a name that is empty or over
+   * 255 characters, or options out of range; `UNAVAILABLE` when the store can't be reached.
+   */
   acquire(name: string, options?: AcquireOptions): Promise<Lease | undefined>;
 }

@@ -1,1 +1,2 @@
+export { checkSecretName, isSecretName } from "./check.ts";
 export type { SecretStore } from "./secrets.ts";

@@ -1,0 +1,116 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Secret } from "@weft/kit";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { blockUrlDefaults, type BlockUrls, openBlocks } from "./index.ts";
+
+let dataDir: string;
+let stack: AsyncDisposableStack;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "weft-blocks-"));
+  stack = new AsyncDisposableStack();
+});
+afterEach(async () => {
+  await stack.disposeAsync();
+  await rm(dataDir, { recursive: true });
+});
+
+function blocks(urls: Partial<BlockUrls> = {}, folder = dataDir) {
+  const env = { WEFT_SECRET_KEY: "s3cret" };
+  return openBlocks({ dataDir: folder, urls: { ...blockUrlDefaults("embedded"), ...urls }, stack, env });
+}
+
+test("a block is opened once, however many ask at the same time", async () => {
+  const opened = blocks();
+  const [first, second] = await Promise.all([opened.discovery(), opened.discovery()]);
+  expect(first).toBe(second);
+  expect(await opened.discovery()).toBe(first);
+  expect(await opened.locks()).toBe(await opened.locks());
+});
+
+test("blocks are closed with the stack, and none opens after it", async () => {
+  const opened = blocks();
+  const discovery = await opened.discovery();
+  const opening = opened.configuration();
+  await stack.disposeAsync();
+  await expect(opening).rejects.toMatchObject({ reason: "DRAINING" });
+  await expect(opened.locks()).rejects.toMatchObject({ reason: "DRAINING" });
+  await expect(discovery.list()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+});
+
+test.each([
+  [
+    "discovery",
+    { discovery: "zookeeper://127.0.0.1" },
+    "no discovery adapter for 'zookeeper:'; schemes of this version: embedded",
+  ],
+  [
+    "locks",
+    { lock: "redis://127.0.0.1:6379" },
+    "the lock adapter for 'redis:' is not built yet; schemes of this version: embedded",
+  ],
+  [
+    "configuration",
+    { configuration: "nonsense" },
+    "the configuration URL has no scheme; schemes of this version: embedded",
+  ],
+  [
+    "sql",
+    { sql: new Secret("mysql://me:s3cret@host/db") },
+    "no sql adapter for 'mysql:'; schemes of this version: embedded, postgres, postgresql",
+  ],
+  ["secrets", { secrets: "constructor:" }, "no secrets adapter for 'constructor:'; schemes of this version: env, file"],
+] as const)("a URL for %s that no adapter serves says which schemes there are", async (block, urls, message) => {
+  await expect(blocks(urls)[block]()).rejects.toMatchObject({ reason: "INVALID_CONFIGURATION", message });
+});
+
+test("every embedded block opens in an empty data folder", async () => {
+  const opened = blocks();
+  await opened.discovery();
+  await opened.pubsub();
+  await opened.locks();
+  await opened.search();
+  await opened.configuration();
+  const [first, second] = [await opened.state("sessions"), await opened.state("inbox")];
+  await first.set("key", new Uint8Array([1]));
+  expect(await second.get("key")).toBeUndefined();
+});
+
+test("embedded SQL without a supervisor says so", async () => {
+  await expect(blocks().sql()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+});
+
+test("an opening that failed is tried again by the next call", async () => {
+  const folder = join(dataDir, "in-the-way");
+  await writeFile(folder, "a file where the folder should be");
+  const opened = blocks({}, folder);
+  await expect(opened.discovery()).rejects.toThrow();
+  await rm(folder);
+  await expect(opened.discovery()).resolves.toBeDefined();
+});
+
+test("secrets come from the environment or from a folder", async () => {
+  const [fromEnv, folder] = [await blocks().secrets(), join(dataDir, "my secrets")];
+  expect((await fromEnv.get("key"))?.reveal()).toBe("s3cret");
+  await mkdir(folder);
+  await writeFile(join(folder, "key"), "other", { mode: 0o600 });
+  const fromFiles = await blocks({ secrets: pathToFileURL(folder).href }).secrets();
+  expect((await fromFiles.get("key"))?.reveal()).toBe("other");
+  await expect(blocks({ secrets: "file://host/folder" }).secrets()).rejects.toMatchObject({
+    reason: "INVALID_CONFIGURATION",
+  });
+  const bare = openBlocks({ dataDir, urls: blockUrlDefaults("embedded"), stack });
+  await expect(bare.secrets()).rejects.toMatchObject({ reason: "INVALID_CONFIGURATION" });
+});
+
+test("a state store needs a name that can be a file's", async () => {
+  for (const name of ["", "../x", "A", "a/b", "-a", "a".repeat(64)]) {
+    await expect(blocks().state(name)).rejects.toMatchObject({ reason: "INVALID_CONFIGURATION" });
+  }
+});
+
+test("every block has a URL in both profiles", () => {
+  expect(Object.keys(blockUrlDefaults("stack"))).toEqual(Object.keys(blockUrlDefaults("embedded")));
+});

@@ -1,0 +1,1 @@
+export { type EmbeddedConfigurationOptions, openEmbeddedConfiguration } from "./configuration.ts";

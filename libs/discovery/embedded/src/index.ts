@@ -1,0 +1,1 @@
+export { type EmbeddedDiscoveryOptions, openEmbeddedDiscovery } from "./discovery.ts";

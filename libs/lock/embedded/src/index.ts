@@ -1,0 +1,1 @@
+export { type EmbeddedLocksOptions, openEmbeddedLocks } from "./locks.ts";

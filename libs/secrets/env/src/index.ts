@@ -1,0 +1,1 @@
+export { type EnvSecretsOptions, openEnvSecrets } from "./secrets.ts";

@@ -1,0 +1,1 @@
+export { type FileSecretsOptions, openFileSecrets } from "./secrets.ts";
