@@ -7,14 +7,20 @@ export interface FilterValue {
 
 export type Comparator = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":";
 
-/** A filter by AIP-160 (https://google.aip.dev/160), without functions and without bare-word search. */
+/** One field against one value. */
+export interface Comparison {
+  readonly kind: "comparison";
+  /** Dotted path. */
+  readonly field: string;
+  readonly comparator: Comparator;
+  readonly value: FilterValue;
+}
+
+/**
+ * A filter by AIP-160 (https://google.aip.dev/160), without functions and without bare-word search.
+ * An `and` without operands matches everything: what an empty text means.
+ */
 export type Filter =
   | { readonly kind: "and" | "or"; readonly operands: readonly Filter[] }
   | { readonly kind: "not"; readonly operand: Filter }
-  | {
-      readonly kind: "comparison";
-      /** Dotted path. */
-      readonly field: string;
-      readonly comparator: Comparator;
-      readonly value: FilterValue;
-    };
+  | Comparison;

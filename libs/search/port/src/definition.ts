@@ -1,3 +1,5 @@
+import { type JsonObject, WeftError } from "@weft/kit";
+
 /** How a field is searched. */
 export type FieldType =
   /** Analysed by language. `weight` counts a match against other fields; default 1. */
@@ -27,4 +29,41 @@ export interface IndexInfo {
   /** Milliseconds since the epoch. */
   readonly createTime: number;
   readonly documentCount: number;
+}
+
+const maxFields = 200;
+
+/** Throws `INVALID_ARGUMENT` for a definition that breaks the rules above. */
+export function checkDefinition(definition: IndexDefinition): void {
+  const fail = (field: string, description: string): never => {
+    throw new WeftError("INVALID_ARGUMENT", `${field} ${description}`, { violations: [{ field, description }] });
+  };
+  if (!/^[a-z][a-z0-9_-]{0,62}$/.test(definition.index)) fail("index", "must be [a-z][a-z0-9_-]{0,62}");
+  if (definition.idField === "") fail("id_field", "must not be empty");
+  if (definition.fields.size < 1 || definition.fields.size > maxFields) fail("fields", `must be 1 to ${maxFields}`);
+  for (const [name, type] of definition.fields) {
+    if (!/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name)) fail("fields.name", "must be [A-Za-z][A-Za-z0-9_]{0,99}");
+    if (type.kind === "text" && !(type.weight > 0 && type.weight <= 1000)) {
+      fail("fields.text.weight", "must be over 0 and at most 1000");
+    }
+  }
+}
+
+/** A definition as JSON that is the same text for equal definitions, whatever the order of their fields. */
+export function encodeDefinition(definition: IndexDefinition): string {
+  const { index, idField, languageField } = definition;
+  const fields = [...definition.fields]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, type]) => [name, sorted(type)]);
+  return JSON.stringify({ index, idField, ...(languageField === undefined ? {} : { languageField }), fields });
+}
+
+/** The definition of a text made by {@link encodeDefinition}. */
+export function decodeDefinition(text: string): IndexDefinition {
+  const { fields, ...rest } = JSON.parse(text) as Omit<IndexDefinition, "fields"> & { fields: [string, FieldType][] };
+  return { ...rest, fields: new Map(fields) };
+}
+
+function sorted(type: FieldType): JsonObject {
+  return Object.fromEntries(Object.entries(type).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,2 +1,9 @@
+export { checkChanges, checkQuery, maxChanges } from "./check-query.ts";
+export { checkDefinition, decodeDefinition, encodeDefinition } from "./definition.ts";
 export type { FieldType, IndexDefinition, IndexInfo } from "./definition.ts";
+export { changeFailure, fieldValues, maxExactTextLength, maxIdLength, maxKeywordLength } from "./document.ts";
+export type { FieldValue } from "./document.ts";
+export { parseInstant } from "./instant.ts";
+export { documentLanguage, type Language } from "./language.ts";
 export type { ChangeResult, DocumentChange, SearchEngine, SearchHit, SearchPage, SearchQuery } from "./search.ts";
+export { type TypedFilter, typeFilter } from "./typed-filter.ts";

@@ -24,7 +24,7 @@ export interface SearchQuery {
   readonly filter?: Filter;
   /** Names of fields to count values of, over all hits. At most 100 values each, most frequent first, then by value. */
   readonly facets?: readonly string[];
-  /** Default: by score, then id. Always made total by the id. */
+  /** Default: by score, then id. Always made total by the id. Of a list the smallest value counts going up, the largest going down; documents without a value come last. */
   readonly sort?: readonly { readonly field: string; readonly descending: boolean }[];
   readonly pageSize: number;
   /** `next` of the page before, of the same query. `INVALID_PAGE_TOKEN` for any other text. */
@@ -44,7 +44,10 @@ export interface SearchPage {
   readonly hits: readonly SearchHit[];
   readonly totalHits: number;
   readonly totalExact: boolean;
-  readonly facets: ReadonlyMap<string, readonly { readonly value: string | number | boolean; readonly count: number }[]>;
+  readonly facets: ReadonlyMap<
+    string,
+    readonly { readonly value: string | number | boolean; readonly count: number }[]
+  >;
   /** Unset on the last page. */
   readonly next?: string;
 }
@@ -56,13 +59,15 @@ export interface SearchPage {
  * - `F1` A change whose `apply` resolved is found by searches of every process from then on, at the latest 1 s later.
  * - `F2` A change with a version at or below the stored one, a deletion's included, changes nothing and is `superseded`.
  * - `F3` Each change has its own result, in order; a bad document (wrong type of a field, missing id) fails alone.
- * - `F4` Pages of one query, put together, are each matching document once, also while others write.
+ * - `F4` Pages of one query, put together, are each document that matched when the first was read, once, also while others write; one deleted meanwhile may be left out.
  * - `F5` All words must match; matching ignores case, diacritics' composition, and inflection in English and German; Japanese and Chinese match by words without spaces.
  * - `F6` A filter means what AIP-160 says; on a list it holds if one value does. An unknown field or a wrong type is `INVALID_FILTER`.
  * - `F7` `definition` of an existing index: the same again succeeds, another one is `ALREADY_EXISTS`.
  * - `F8` Facet counts are over all hits, not over the page.
  * - `F9` Excerpts are HTML-escaped; only <em> and </em> are markup.
  * - `F10` What is not there is `NOT_FOUND`: an index for every call but create, delete included; a document for get.
+ * - `F11` Suggestions are values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once.
+ * - `F12` A scan gives every matching document as it was when the scan began, in order of id.
  */
 export interface SearchEngine extends AsyncDisposable {
   createIndex(definition: IndexDefinition): Promise<IndexInfo>;
@@ -74,8 +79,12 @@ export interface SearchEngine extends AsyncDisposable {
   apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]>;
   getDocument(index: string, id: string): Promise<JsonObject>;
   search(index: string, query: SearchQuery): Promise<SearchPage>;
-  /** Values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once. */
-  suggest(index: string, prefix: string, limit: number): Promise<readonly { readonly text: string; readonly id: string }[]>;
-  /** Every matching document from one snapshot, in order of id. */
+  /** At most `limit` completions. */
+  suggest(
+    index: string,
+    prefix: string,
+    limit: number,
+  ): Promise<readonly { readonly text: string; readonly id: string }[]>;
+  /** Aborting the signal ends it with its reason. */
   scan(index: string, query: Pick<SearchQuery, "text" | "filter">, signal: AbortSignal): AsyncIterable<JsonObject>;
 }

@@ -1,0 +1,38 @@
+import { pageSize, parseFilter, parseOrderBy } from "@weft/filter";
+import type { SearchEngine, SearchPage } from "@weft/search";
+
+/** What a caller asks of an index, as the contract has it. */
+export interface SearchInput {
+  readonly index: string;
+  readonly q: string;
+  /** AIP-160. */
+  readonly filter: string;
+  /** Field names; each may be several, separated by commas. */
+  readonly facets: readonly string[];
+  readonly sort: string;
+  readonly pageSize: number;
+  readonly pageToken: string;
+  readonly highlight: boolean;
+}
+
+const pageLimits = { default: 20, max: 200 };
+
+/** One page of what matches. A page token is the engine's own, good for the query that it was given for alone. */
+export async function search(engine: SearchEngine, input: SearchInput): Promise<SearchPage> {
+  const { index, q, filter, highlight } = input;
+  const facets = input.facets.flatMap((names) => names.split(",")).map((name) => name.trim());
+  return engine.search(index, {
+    text: q,
+    pageSize: pageSize(input.pageSize, pageLimits),
+    facets: facets.filter((name) => name !== ""),
+    highlight,
+    ...(filter.trim() === "" ? {} : { filter: parseFilter(filter) }),
+    ...(input.sort.trim() === "" ? {} : { sort: parseOrderBy(input.sort, await sortableFields(engine, index)) }),
+    ...(input.pageToken === "" ? {} : { after: input.pageToken }),
+  });
+}
+
+async function sortableFields(engine: SearchEngine, index: string): Promise<readonly string[]> {
+  const { definition } = await engine.getIndex(index);
+  return [...definition.fields].filter(([, { kind }]) => kind !== "text").map(([name]) => name);
+}

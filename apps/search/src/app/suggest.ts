@@ -1,0 +1,12 @@
+import { pageSize } from "@weft/filter";
+import type { SearchEngine } from "@weft/search";
+
+const pageLimits = { default: 10, max: 50 };
+
+/** Completions of a prefix; none for an empty one. */
+export async function suggest(
+  engine: SearchEngine,
+  input: { readonly index: string; readonly prefix: string; readonly pageSize: number },
+): Promise<readonly { readonly text: string; readonly id: string }[]> {
+  return engine.suggest(input.index, input.prefix, pageSize(input.pageSize, pageLimits));
+}

@@ -1,0 +1,29 @@
+import { SearchService } from "@weft/contracts/search";
+import { implement, type ServiceImplementation } from "@weft/rpc";
+import type { SearchEngine } from "@weft/search";
+import { exportDocuments } from "../app/export-documents.ts";
+import { search } from "../app/search.ts";
+import { suggest } from "../app/suggest.ts";
+import { toFacets, toHit } from "./convert.ts";
+
+/** `weft.search.v1.SearchService` over the use cases. */
+export function searchService(engine: SearchEngine): ServiceImplementation {
+  return implement(SearchService, {
+    search: async (request) => {
+      const { hits, totalHits, totalExact, facets, next } = await search(engine, request);
+      return {
+        hits: hits.map(toHit),
+        totalHits,
+        totalExact,
+        facets: toFacets(facets),
+        nextPageToken: next ?? "",
+      };
+    },
+    suggest: async (request) => ({
+      suggestions: (await suggest(engine, request)).map(({ text, id }) => ({ text, id })),
+    }),
+    async *export(request, { signal }) {
+      for await (const items of exportDocuments(engine, request, signal)) yield { items };
+    },
+  });
+}

@@ -1,0 +1,1 @@
+export { type EmbeddedSearchOptions, openEmbeddedSearch } from "./open.ts";

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { type Clock, WeftError } from "@weft/kit";
+import { SqliteFile } from "@weft/sqlite";
+import type { Matches } from "./match.ts";
+
+/** How long a result list is kept after its last use, in milliseconds. */
+const keepMs = 10 * 60_000;
+/** Use is noted no more often than this. */
+const touchMs = 60_000;
+/** Bound of all lists together. */
+const maxBytes = 64 * 1024 * 1024;
+
+const schema = [
+  `CREATE TABLE result (
+     key TEXT PRIMARY KEY, index_number INTEGER NOT NULL, used INTEGER NOT NULL,
+     rows BLOB NOT NULL, scores BLOB, size INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX result_used ON result (used)",
+];
+
+/**
+ * Lists of the rows that a query matched, kept for its later pages, so that pages put together are each match once
+ * whatever is written meanwhile (law F4). Scores depend on every other document, so a place in the order could not be
+ * found again by values alone.
+ *
+ * They lie in a file of their own: searches must not wait for the writers of the index. Equal queries on the same
+ * state of an index share a list.
+ */
+export class ResultPages implements Disposable {
+  readonly #file: SqliteFile;
+  readonly #clock: Clock;
+
+  constructor(dataDir: string, clock: Clock) {
+    this.#file = new SqliteFile({ path: join(dataDir, "search-pages.db"), schema });
+    this.#clock = clock;
+  }
+
+  /** @param query names the query and the state of the index; returns the key of the list */
+  save(indexNumber: number, query: string, matches: Matches): string {
+    const key = createHash("sha256").update(query).digest("base64url").slice(0, 22);
+    const now = this.#clock.now();
+    this.#file.transaction(() => {
+      if (this.#file.run("UPDATE result SET used = ? WHERE key = ?", now, key) > 0) return;
+      const rows = bytes(Float64Array.from(matches.rows));
+      const scores = matches.scores === undefined ? null : bytes(Float64Array.from(matches.scores));
+      const size = rows.byteLength + (scores?.byteLength ?? 0);
+      this.#file.run("DELETE FROM result WHERE used < ?", now - keepMs);
+      this.#file.run(
+        `DELETE FROM result WHERE key IN
+           (SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY used DESC, key) AS total FROM result) WHERE total > ?)`,
+        Math.max(0, maxBytes - size),
+      );
+      this.#file.run("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?)", key, indexNumber, now, rows, scores, size);
+    });
+    return key;
+  }
+
+  /** `INVALID_PAGE_TOKEN` when the list is not of this index or no longer kept. */
+  load(indexNumber: number, key: string): Matches {
+    const now = this.#clock.now();
+    const found = this.#file.get<{ rows: Uint8Array; scores: Uint8Array | null; used: number }>(
+      "SELECT rows, scores, used FROM result WHERE key = ? AND index_number = ? AND used >= ?",
+      key,
+      indexNumber,
+      now - keepMs,
+    );
+    if (found === undefined) throw new WeftError("INVALID_PAGE_TOKEN", "the page token has expired; start again");
+    if (now - found.used > touchMs) this.#file.run("UPDATE result SET used = ? WHERE key = ?", now, key);
+    return { rows: numbers(found.rows), scores: found.scores === null ? undefined : numbers(found.scores) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+}
+
+function bytes(list: Float64Array): Uint8Array {
+  return new Uint8Array(list.buffer, list.byteOffset, list.byteLength);
+}
+
+function numbers(blob: Uint8Array): readonly number[] {
+  // A copy: what SQLite hands out need not be aligned.
+  return Array.from(new Float64Array(blob.slice().buffer));
+}

@@ -1,0 +1,120 @@
+import { decodePageToken, encodePageToken, formatFilter } from "@weft/filter";
+import { type JsonObject, WeftError } from "@weft/kit";
+import { checkQuery, documentLanguage, fieldValues } from "@weft/search";
+import type { SearchHit, SearchPage, SearchQuery } from "@weft/search";
+import type { SqliteFile } from "@weft/sqlite";
+import { excerpts } from "./analysis/excerpt.ts";
+import { parseQuery, type TextQuery } from "./analysis/query.ts";
+import { analysisOf } from "./analysis/tokens.ts";
+import type { IndexEntry } from "./catalog.ts";
+import { columnOf, type Matches, matches, type MatchQuery } from "./match.ts";
+import type { ResultPages } from "./pages.ts";
+
+/** Most values of a facet. */
+const maxFacetValues = 100;
+
+/** Answers a query from one state of the file. */
+export function search(file: SqliteFile, pages: ResultPages, entry: IndexEntry, query: SearchQuery): SearchPage {
+  const { text, filter, sort = [], facets = [], pageSize } = query;
+  const match: MatchQuery = {
+    text,
+    filter: checkQuery(entry.definition, query),
+    // Without words every document scores the same.
+    sort: sort.length > 0 || text.trim() === "" ? sort : "score",
+  };
+  const identity = JSON.stringify([entry.number, text, filter === undefined ? "" : formatFilter(filter), sort]);
+  const position = query.after === undefined ? undefined : decodePosition(query.after, identity);
+  const found = position === undefined ? matches(file, entry, match) : pages.load(entry.number, position.key);
+  const page = loadPage(file, entry, found, { offset: position?.offset ?? 0, pageSize });
+  const { hits, nextOffset } = page;
+  const key =
+    nextOffset === undefined
+      ? undefined
+      : (position?.key ?? pages.save(entry.number, `${entry.generation} ${identity}`, found));
+  return {
+    hits: query.highlight === true ? highlightAll(entry, hits, text) : hits,
+    totalHits: found.rows.length,
+    totalExact: true,
+    facets: new Map(facets.map((name) => [name, countValues(file, entry, name, found)])),
+    ...(key === undefined || nextOffset === undefined
+      ? {}
+      : { next: encodePageToken({ key, offset: nextOffset }, identity) }),
+  };
+}
+
+function decodePosition(token: string, identity: string): { readonly key: string; readonly offset: number } {
+  const { key, offset } = decodePageToken(token, identity);
+  if (typeof key !== "string" || typeof offset !== "number" || !Number.isSafeInteger(offset) || offset < 0) {
+    throw new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
+  }
+  return { key, offset };
+}
+
+/** The documents from `offset` on that are still there. */
+function loadPage(
+  file: SqliteFile,
+  { number }: IndexEntry,
+  { rows, scores }: Matches,
+  { offset, pageSize }: { readonly offset: number; readonly pageSize: number },
+): { readonly hits: readonly SearchHit[]; readonly nextOffset: number | undefined } {
+  const hits: SearchHit[] = [];
+  let at = offset;
+  for (; at < rows.length && hits.length < pageSize; at += 1) {
+    const found = file.get<{ id: string; document: string }>(
+      `SELECT d.id, b.document FROM doc_${number} d JOIN body_${number} b ON b.row = d.row WHERE d.row = ?`,
+      rows[at] ?? 0,
+    );
+    if (found === undefined) continue;
+    const document = JSON.parse(found.document) as JsonObject;
+    hits.push({ id: found.id, score: scores?.[at] ?? 0, document, highlights: new Map() });
+  }
+  return { hits, nextOffset: at < rows.length ? at : undefined };
+}
+
+function highlightAll(entry: IndexEntry, hits: readonly SearchHit[], text: string): readonly SearchHit[] {
+  const query = parseQuery(text);
+  return query.length === 0 ? hits : hits.map((hit) => highlight(entry, hit, query));
+}
+
+function highlight(entry: IndexEntry, hit: SearchHit, query: TextQuery): SearchHit {
+  const analysis = analysisOf(documentLanguage(entry.definition, hit.document));
+  const highlights = new Map<string, readonly string[]>();
+  for (const { name, type, text } of entry.columns) {
+    if (text === undefined) continue;
+    const found = fieldValues(hit.document, name, type).flatMap((value) => excerpts(String(value), query, analysis));
+    if (found.length > 0) highlights.set(name, found);
+  }
+  return { ...hit, highlights };
+}
+
+/** Counts over all hits (law F8). */
+function countValues(
+  file: SqliteFile,
+  entry: IndexEntry,
+  name: string,
+  { rows }: Matches,
+): readonly { readonly value: string | number | boolean; readonly count: number }[] {
+  const { number: field, type } = columnOf(entry, name);
+  const values = `value_${entry.number}`;
+  const order = `ORDER BY count DESC, value LIMIT ${maxFacetValues}`;
+  const list = JSON.stringify(rows);
+  type Count = { readonly value: string | number; readonly count: number };
+  const counts =
+    rows.length === entry.documentCount
+      ? file.all<Count>(`SELECT value, count(*) AS count FROM ${values} WHERE field = ? GROUP BY value ${order}`, field)
+      : rows.length * 4 > entry.documentCount
+        ? // Many hits: walk over all values of the field, which lie together in order.
+          file.all<Count>(
+            `SELECT value, count(*) AS count FROM ${values}
+             WHERE field = ? AND +row IN (SELECT value FROM json_each(?)) GROUP BY value ${order}`,
+            field,
+            list,
+          )
+        : file.all<Count>(
+            `SELECT v.value AS value, count(*) AS count FROM json_each(?) hit
+             CROSS JOIN ${values} v ON v.row = hit.value AND v.field = ? GROUP BY v.value ${order}`,
+            list,
+            field,
+          );
+  return counts.map(({ value, count }) => ({ value: type.kind === "boolean" ? value === 1 : value, count }));
+}

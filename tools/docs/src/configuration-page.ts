@@ -1,0 +1,39 @@
+import { describeSettings, type SettingDescription, type Settings } from "@weft/kit";
+
+/** Settings under the heading that they stand under. */
+export interface SettingsSection {
+  readonly title: string;
+  readonly settings: Settings;
+}
+
+/** `docs/reference/configuration.md`: every setting of every process. */
+export function configurationPage(sections: readonly SettingsSection[]): string {
+  const out = [
+    "# Configuration",
+    "",
+    "Written by `npm run docs` from the settings of each process.",
+    "",
+    "A setting is read from, later wins: its default, `weft.yaml` in the working directory (by its dotted name), `.env`, the environment, flags. The flag is the name in kebab case: `gateway.maxBodyBytes` is `--gateway-max-body-bytes`. Times are milliseconds, or a number with `ms`, `s`, `m` or `h`. A name that nobody knows is an error, with the nearest known one.",
+  ];
+  for (const { title, settings } of sections) {
+    out.push(
+      "",
+      `## ${title}`,
+      "",
+      "| environment | name | default | |",
+      "|---|---|---|---|",
+      ...describeSettings(settings).map(row),
+    );
+  }
+  return out.join("\n") + "\n";
+}
+
+function row({ env, name, default: value, unit, allowed, required, hot, about }: SettingDescription): string {
+  const notes = [about, allowed && `Takes ${allowed}.`, hot && "Changes without a restart."].filter(Boolean).join(" ");
+  const shown = required
+    ? "required"
+    : value === undefined
+      ? ""
+      : `\`${value}\`${unit === undefined ? "" : ` ${unit}`}`;
+  return `| \`${env}\` | \`${name}\` | ${shown} | ${notes} |`;
+}
