@@ -50,8 +50,9 @@ export async function rest<Body = Record<string, unknown>>(
     signal: AbortSignal.timeout(120_000),
   });
   const text = await response.text();
-  const parsed: unknown =
-    /json/.test(response.headers.get("content-type") ?? "") && !text.includes("\n{") ? JSON.parse(text) : text;
+  // NDJSON stays text: a caller knows its lines.
+  const isJson = /^application\/(problem\+|vnd\.[^;]+\+)?json/.test(response.headers.get("content-type") ?? "");
+  const parsed: unknown = isJson && text !== "" ? JSON.parse(text) : text;
   return { status: response.status, headers: response.headers, body: parsed as Body };
 }
 

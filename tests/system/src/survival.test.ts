@@ -28,8 +28,7 @@ async function userIds(mesh: Mesh): Promise<string[]> {
 async function indexedIds(mesh: Mesh): Promise<string[]> {
   const { status, body } = await rest<string>(mesh, "/search/users:export?q=");
   if (status !== 200) throw new Error(`exporting answered ${status}`);
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  return text
+  return body
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => (JSON.parse(line) as { id: string }).id);
