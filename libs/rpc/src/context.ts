@@ -1,11 +1,14 @@
 import type { TraceContext } from "@weft/telemetry";
 import type { Principal } from "@weft/security";
 
-/** What a handler knows of the call that it serves. */
+/**
+ * What a handler knows of the call that it serves. Pass it on whole, as `parent`: its parts are made when they are
+ * asked for, so a copy made by spreading has none of them.
+ */
 export interface CallContext {
   /** Aborted when the caller gave up or the deadline passed: stop working. */
   readonly signal: AbortSignal;
-  /** Milliseconds since the epoch; always set, by the caller or by the contract. */
+  /** Milliseconds since the epoch: the caller's or the contract's, the earlier. `Infinity` for standard protocols only. */
   readonly deadline: number;
   readonly trace: TraceContext;
   /** Who calls; undefined without a token. What the contract asks for has been checked already. */

@@ -9,11 +9,11 @@ const dependencies = join(root, ".cache/proto");
 const generated = join(root, "libs/contracts/src/gen");
 const baseline = "proto/baseline.binpb";
 
-const usage = "usage: node tools/proto/src/main.ts generate | check | release";
+const usage = "usage: npm run proto -- [check | generate | release]";
 
-process.exitCode = await main(process.argv[2]);
+process.exitCode = await main(process.argv[2] ?? "check");
 
-async function main(command: string | undefined): Promise<number> {
+async function main(command: string): Promise<number> {
   if (command !== "generate" && command !== "check" && command !== "release") {
     console.error(usage);
     return 1;

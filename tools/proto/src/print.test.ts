@@ -29,11 +29,14 @@ test("a printed proto compiles to the same names, numbers and types", () => {
 /** A descriptor without what printing leaves out: options and comments. */
 function shape(proto: typeof file_buf_validate_validate.proto): unknown {
   const bare = fromBinary(FileDescriptorProtoSchema, toBinary(FileDescriptorProtoSchema, proto));
-  const text = JSON.stringify({ ...create(FileDescriptorProtoSchema, bare), sourceCodeInfo: undefined }, (key, value) => {
-    if (key === "options" || key.startsWith("$")) return undefined;
-    if (key === "declaration") return undefined;
-    return typeof value === "bigint" ? String(value) : (value as unknown);
-  });
+  const text = JSON.stringify(
+    { ...create(FileDescriptorProtoSchema, bare), sourceCodeInfo: undefined },
+    (key, value) => {
+      if (key === "options" || key.startsWith("$")) return undefined;
+      if (key === "declaration") return undefined;
+      return typeof value === "bigint" ? String(value) : (value as unknown);
+    },
+  );
   const parsed: unknown = JSON.parse(text);
   return parsed;
 }

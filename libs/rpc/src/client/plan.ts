@@ -1,0 +1,49 @@
+import { clone, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
+import { contractOf } from "@weft/contracts";
+import type { NewId } from "@weft/kit";
+import { isGoverned } from "../governed.ts";
+
+/** What a client knows of a method before any call of it. */
+export interface ClientPlan {
+  /** `/weft.user.v1.UserService/GetUser` */
+  readonly path: string;
+  readonly timeoutMs: number;
+  readonly retryable: boolean;
+  readonly requestIdField: string | undefined;
+}
+
+/** Deadline for methods that have no contract, in milliseconds. */
+const defaultTimeoutMs = 10_000;
+
+const known = new WeakMap<DescMethod, ClientPlan>();
+
+/** The plan of a method, made once. */
+export function clientPlanOf(method: DescMethod): ClientPlan {
+  let plan = known.get(method);
+  if (plan === undefined) {
+    plan = readPlan(method);
+    known.set(method, plan);
+  }
+  return plan;
+}
+
+function readPlan(method: DescMethod): ClientPlan {
+  const path = `/${method.parent.typeName}/${method.name}`;
+  if (!isGoverned(method.parent.typeName)) {
+    const timeoutMs = method.methodKind === "unary" ? defaultTimeoutMs : Number.POSITIVE_INFINITY;
+    return { path, timeoutMs, retryable: false, requestIdField: undefined };
+  }
+  const { timeoutMs, retryable, requestIdField } = contractOf(method);
+  return { path, timeoutMs, retryable, requestIdField };
+}
+
+/** The request with an id of its own where the contract has a place for one and the caller left it empty (AIP-155). */
+export function withRequestId(method: DescMethod, plan: ClientPlan, request: Message, newId: NewId): Message {
+  if (plan.requestIdField === undefined || Reflect.get(request, plan.requestIdField) !== "") return request;
+  const field = method.input.fields.find(({ localName }) => localName === plan.requestIdField);
+  if (field === undefined) return request;
+  const copy = clone(method.input, request);
+  reflect(method.input, copy).set(field, newId());
+  return copy;
+}

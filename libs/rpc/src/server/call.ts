@@ -1,0 +1,110 @@
+import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
+import { WeftError } from "@weft/kit";
+import type { Principal } from "@weft/security";
+import { childOf, parseTraceparent, type TraceContext } from "@weft/telemetry";
+import type { CallContext } from "../context.ts";
+
+/** The part that all four kinds of grpc-js's server calls share. */
+export type RawCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "cancelled" | "getDeadline"> & {
+  on(event: "cancelled", listener: () => void): unknown;
+};
+
+/**
+ * The context of a call as its handler sees it. The signal, the trace and the metadata are made when they are first
+ * asked for: most calls never ask, and an AbortSignal alone costs more than the rest of the pipeline.
+ */
+export class ServerCall implements CallContext {
+  readonly deadline: number;
+  principal: Principal | undefined = undefined;
+  readonly #raw: RawCall;
+  #controller: AbortController | undefined;
+  #trace: TraceContext | undefined;
+  #metadata: ReadonlyMap<string, string> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #finished = false;
+
+  /** @param grantedMs longest time that the contract grants */
+  constructor(raw: RawCall, grantedMs: number) {
+    this.#raw = raw;
+    this.deadline = Math.min(Number(raw.getDeadline()), Date.now() + grantedMs);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#raw.cancelled) this.#onCancelled();
+      else this.#raw.on("cancelled", () => this.#onCancelled());
+    }
+    return this.#controller.signal;
+  }
+
+  get trace(): TraceContext {
+    this.#trace ??= childOf(parseTraceparent(this.#text("traceparent"), this.#text("tracestate")));
+    return this.#trace;
+  }
+
+  get authorization(): string | undefined {
+    return this.#text("authorization");
+  }
+
+  get metadata(): ReadonlyMap<string, string> {
+    this.#metadata ??= textsOf(this.#raw.metadata);
+    return this.#metadata;
+  }
+
+  /** True once the call has its answer, and what happens to the connection is no cancellation any more. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Why nobody waits for the answer any more; undefined while somebody does. */
+  get givenUp(): WeftError | undefined {
+    if (!this.#raw.cancelled) return undefined;
+    // grpc-js cancels a call at its deadline too; its timer may be a millisecond early.
+    return Date.now() + 1 >= this.deadline ? deadlinePassed() : new WeftError("CANCELLED", "the caller gave up");
+  }
+
+  /** Whether the deadline comes from the contract alone, so that grpc-js has no timer for it. */
+  get needsTimer(): boolean {
+    return this.deadline < Number(this.#raw.getDeadline());
+  }
+
+  /** Has `onLate` called when the deadline passes, unless the call has finished by then. */
+  armDeadline(onLate: (error: WeftError) => void): void {
+    const remainingMs = this.deadline - Date.now();
+    if (remainingMs <= longestTimerMs) this.#timer = setTimeout(() => onLate(deadlinePassed()), remainingMs);
+  }
+
+  finish(): void {
+    this.#finished = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Tells the handler to stop. */
+  abort(reason: WeftError): void {
+    this.#controller?.abort(reason);
+  }
+
+  #onCancelled(): void {
+    if (!this.#finished) this.abort(this.givenUp ?? new WeftError("CANCELLED", "the caller gave up"));
+  }
+
+  #text(key: string): string | undefined {
+    const value = this.#raw.metadata.get(key)[0];
+    return typeof value === "string" ? value : undefined;
+  }
+}
+
+const longestTimerMs = 2 ** 31 - 1;
+
+function deadlinePassed(): WeftError {
+  return new WeftError("DEADLINE_EXCEEDED", "the deadline passed");
+}
+
+function textsOf(metadata: Metadata): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  for (const [key, value] of Object.entries(metadata.getMap())) {
+    if (typeof value === "string") texts.set(key, value);
+  }
+  return texts;
+}

@@ -1,0 +1,141 @@
+import {
+  logVerbosity,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { Health } from "@weft/contracts/grpc";
+import { type Clock, systemClock, WeftError } from "@weft/kit";
+import type { TokenVerifier } from "@weft/security";
+import type { ServiceImplementation } from "../implementation.ts";
+import { defaultMaxMessageBytes } from "../wire/limits.ts";
+import { addChannelz, same } from "./channelz.ts";
+import { HealthService, type ServerHealth } from "./health.ts";
+import { planOf } from "./plan.ts";
+import { reflectionOf } from "./reflection.ts";
+import { serve, type ServeOptions } from "./serve.ts";
+import { compileRules } from "./validate.ts";
+import { type CallInfo, type CallLog, CallWatch } from "./watch.ts";
+
+export interface ServerOptions {
+  /** Address of the interface to listen on. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly services: readonly ServiceImplementation[];
+  /** Without one every call is anonymous, so only public methods can be called. */
+  readonly tokens?: TokenVerifier;
+  /** For durations only; deadlines are the wire's. */
+  readonly clock?: Clock;
+  readonly log?: CallLog;
+  /** Largest message taken or sent, in bytes. Default 4 MiB. */
+  readonly maxMessageBytes?: number;
+  /** Called at the end of each call; must not throw. */
+  readonly onCall?: (info: CallInfo) => void;
+}
+
+/** A listening gRPC server. Disposing it drains for at most a second. */
+export interface RpcServer extends AsyncDisposable {
+  /** `host:port` */
+  readonly address: string;
+  /** Every service, and the server as a whole (`""`): not serving until told otherwise. */
+  readonly health: ServerHealth;
+  /**
+   * Stops: calls that come from now on are refused with `DRAINING` (another replica takes them), those in flight go
+   * on. Resolves when all have ended; when `signal` aborts first, the rest is ended with `DRAINING`.
+   */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Listens with these services, and health, reflection and channelz beside them. A failed call carries its error as
+ * `google.rpc.Status` details and its trace id as the trailer `x-trace-id`. `FAILED_PRECONDITION` when the port is
+ * taken.
+ */
+export async function openServer(options: ServerOptions): Promise<RpcServer> {
+  const { host, clock = systemClock, maxMessageBytes = defaultMaxMessageBytes } = options;
+  const watch = new CallWatch({ clock, log: options.log, onCall: options.onCall });
+  const server = new Server({
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.max_send_message_length": maxMessageBytes,
+  });
+  const services = options.services.map(({ service }) => service);
+  const health = new HealthService(services);
+  for (const implementation of [...options.services, health.implementation, ...reflectionOf([...services, Health])]) {
+    addService(server, implementation, { watch, tokens: options.tokens });
+  }
+  addChannelz(server);
+  const port = await bind(server, host, options.port);
+  return new GrpcServer(server, watch, health, `${host}:${port}`);
+}
+
+class GrpcServer implements RpcServer {
+  readonly address: string;
+  readonly health: HealthService;
+  readonly #server: Server;
+  readonly #watch: CallWatch;
+  #stopped: Promise<void> | undefined;
+
+  constructor(server: Server, watch: CallWatch, health: HealthService, address: string) {
+    this.health = health;
+    this.#server = server;
+    this.#watch = watch;
+    this.address = address;
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    this.health.setAll(false);
+    this.#watch.drain();
+    this.#stopped ??= new Promise((resolve) => this.#server.tryShutdown(() => resolve()));
+    const force = (): void => {
+      this.#watch.endAll();
+      // One turn, so that the last statuses leave before the connections are cut.
+      setImmediate(() => this.#server.forceShutdown());
+    };
+    if (signal.aborted) force();
+    signal.addEventListener("abort", force, { once: true });
+    await this.#stopped;
+    signal.removeEventListener("abort", force);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain(AbortSignal.timeout(1_000));
+  }
+}
+
+function addService(server: Server, { service, handlers }: ServiceImplementation, options: ServeOptions): void {
+  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+  const implementation: UntypedServiceImplementation = {};
+  for (const method of service.methods) {
+    const plan = planOf(method, handlers.get(method.localName));
+    // The first call would pay for compiling the rules otherwise, and a rule that does not compile is found now.
+    if (plan.governed) compileRules(method.input);
+    definition[method.name] = {
+      path: `/${plan.name}`,
+      requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+      responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+      // Bytes in, bytes out: messages are decoded once the caller is known, and bad ones answered as bad input.
+      requestSerialize: same,
+      requestDeserialize: same,
+      responseSerialize: same,
+      responseDeserialize: same,
+    };
+    implementation[method.name] = serve(plan, options);
+  }
+  server.addService(definition, implementation);
+}
+
+function bind(server: Server, host: string, port: number): Promise<number> {
+  // It would print on standard error what it tells us too.
+  setLogVerbosity(logVerbosity.NONE);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) return resolve(bound);
+      reject(
+        new WeftError("FAILED_PRECONDITION", `can't listen on ${host}:${port}: ${error.message}`, { cause: error }),
+      );
+    });
+  });
+}

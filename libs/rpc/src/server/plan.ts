@@ -1,0 +1,47 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { contractOf } from "@weft/contracts";
+import type { Access } from "@weft/contracts/options";
+import { looksAtRequest } from "@weft/security";
+import { isGoverned } from "../governed.ts";
+import type { AnyHandler } from "../implementation.ts";
+
+/** What the server knows of a method before any call of it. */
+export interface MethodPlan {
+  readonly method: DescMethod;
+  /** `weft.user.v1.UserService/GetUser` */
+  readonly name: string;
+  readonly handler: AnyHandler | undefined;
+  /** Longest time that is granted, in milliseconds. */
+  readonly timeoutMs: number;
+  /** False for protocol services (health, reflection): open to anybody, and their requests have no rules. */
+  readonly governed: boolean;
+  readonly access: Access | undefined;
+  /** Anybody may call, so a bad token is as good as none. */
+  readonly open: boolean;
+  /** The access rule names the owner in each request. */
+  readonly accessByMessage: boolean;
+  /** Ends by the caller's will only: such streams are ended first when the server drains. */
+  readonly endless: boolean;
+}
+
+/** Throws for a method of Weft without a policy: better at start than in a call. */
+export function planOf(method: DescMethod, handler: AnyHandler | undefined): MethodPlan {
+  const name = `${method.parent.typeName}/${method.name}`;
+  if (!isGoverned(method.parent.typeName)) {
+    const protocol = { governed: false, access: undefined, open: true, accessByMessage: false, endless: true };
+    return { method, name, handler, timeoutMs: Number.POSITIVE_INFINITY, ...protocol };
+  }
+  const { timeoutMs, policy } = contractOf(method);
+  const { access, stream } = policy;
+  return {
+    method,
+    name,
+    handler,
+    timeoutMs,
+    governed: true,
+    access,
+    open: access?.rule.case === "public",
+    accessByMessage: looksAtRequest(access),
+    endless: stream.case === "serverSentEvents",
+  };
+}

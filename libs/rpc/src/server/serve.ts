@@ -1,0 +1,227 @@
+import { create, type DescMessage, type Message, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  sendUnaryData,
+  ServerReadableStream,
+  ServerWritableStream,
+  UntypedHandleCall,
+} from "@grpc/grpc-js";
+import { WeftError } from "@weft/kit";
+import { authorize, type TokenVerifier } from "@weft/security";
+import type { CallContext } from "../context.ts";
+import { ServerCall } from "./call.ts";
+import type { MethodPlan } from "./plan.ts";
+import { decode, validate } from "./validate.ts";
+import type { CallWatch, RunningCall } from "./watch.ts";
+
+/** What all calls of a server share. */
+export interface ServeOptions {
+  readonly watch: CallWatch;
+  readonly tokens: TokenVerifier | undefined;
+}
+
+type Invoke = (request: unknown, context: CallContext) => unknown;
+type Inbound = ServerReadableStream<Buffer, Buffer>;
+type Outbound = ServerWritableStream<Buffer, Buffer>;
+
+/**
+ * What grpc-js calls for a method. Outermost first: refusal while draining, deadline, errors to statuses,
+ * authentication, access, validation; then the handler.
+ */
+export function serve(plan: MethodPlan, options: ServeOptions): UntypedHandleCall {
+  switch (plan.method.methodKind) {
+    case "unary":
+      return unary(plan, options);
+    case "client_streaming":
+      return clientStreaming(plan, options);
+    case "server_streaming":
+    case "bidi_streaming":
+      return responseStreaming(plan, options);
+  }
+}
+
+function unary(plan: MethodPlan, options: ServeOptions): handleUnaryCall<Buffer, Buffer> {
+  return (raw, respond) => {
+    const call = new ServerCall(raw, plan.timeoutMs);
+    if (options.watch.draining) return respond(options.watch.refused(plan, call));
+    const running = beginUnary(plan, options, call, respond);
+    if (call.needsTimer) call.armDeadline(running.end);
+    void answer(running, options, respond, (invoke) => invoke(accept(plan, call, raw.request), call));
+  };
+}
+
+function clientStreaming(plan: MethodPlan, options: ServeOptions): handleClientStreamingCall<Buffer, Buffer> {
+  return (raw, respond) => {
+    const call = new ServerCall(raw, plan.timeoutMs);
+    if (options.watch.draining) return respond(options.watch.refused(plan, call));
+    const running = beginUnary(plan, options, call, respond);
+    call.armDeadline(running.end);
+    call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
+    void answer(running, options, respond, (invoke) => invoke(requestsOf(raw, plan, call), call));
+  };
+}
+
+function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServerStreamingCall<Buffer, Buffer> {
+  return (raw) => {
+    const call = new ServerCall(raw, plan.timeoutMs);
+    if (options.watch.draining) return void raw.emit("error", options.watch.refused(plan, call));
+    let iterator: AsyncIterator<unknown> | undefined;
+    const running = options.watch.begin(plan, call, (error) => {
+      if (call.finished) return;
+      raw.emit("error", options.watch.failed(running, error));
+      call.abort(error);
+      // A handler that waits for something else than the signal is told this way.
+      void Promise.resolve(iterator?.return?.()).catch(() => undefined);
+    });
+    call.armDeadline(running.end);
+    call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
+    void (async () => {
+      try {
+        const handler = await admit(plan, options, call);
+        const request =
+          isInbound(raw) && plan.method.methodKind === "bidi_streaming"
+            ? requestsOf(raw, plan, call)
+            : accept(plan, call, raw.request);
+        iterator = iteratorOf(handler(request, call));
+        for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+          if (call.finished) return void (await iterator.return?.());
+          if (!raw.write(encode(plan.method.output, next.value))) await drained(raw);
+        }
+        if (call.finished) return;
+        options.watch.succeeded(running);
+        raw.end();
+      } catch (error) {
+        if (!call.finished) raw.emit("error", options.watch.failed(running, fromHandler(error)));
+      }
+    })();
+  };
+}
+
+function beginUnary(
+  plan: MethodPlan,
+  { watch }: ServeOptions,
+  call: ServerCall,
+  respond: sendUnaryData<Buffer>,
+): RunningCall {
+  const running = watch.begin(plan, call, (error) => {
+    if (call.finished) return;
+    respond(watch.failed(running, error));
+    call.abort(error);
+  });
+  return running;
+}
+
+/** Runs a handler that gives one response. */
+async function answer(
+  running: RunningCall,
+  options: ServeOptions,
+  respond: sendUnaryData<Buffer>,
+  run: (invoke: Invoke) => unknown,
+): Promise<void> {
+  const { plan, call } = running;
+  try {
+    const admitted = admit(plan, options, call);
+    const response = await run(admitted instanceof Promise ? await admitted : admitted);
+    const bytes = encode(plan.method.output, response);
+    if (call.finished) return;
+    if (call.givenUp === undefined) options.watch.succeeded(running);
+    else options.watch.failed(running, call.givenUp);
+    respond(null, bytes);
+  } catch (error) {
+    if (!call.finished) respond(options.watch.failed(running, fromHandler(error)));
+  }
+}
+
+/** The handler, for a caller who may call it as far as can be told without the request. */
+function admit(plan: MethodPlan, { tokens }: ServeOptions, call: ServerCall): Invoke | Promise<Invoke> {
+  const { handler } = plan;
+  if (handler === undefined) throw new WeftError("UNIMPLEMENTED", `${plan.name} is not built yet`);
+  const invoke: Invoke = (request, context) => Reflect.apply(handler, undefined, [request, context]);
+  if (!plan.governed) return invoke;
+  const verified = tokens?.verify(call.authorization);
+  if (verified instanceof Promise) {
+    return verified.then(
+      (principal) => {
+        call.principal = principal;
+        return invoke;
+      },
+      (error: unknown) => {
+        if (plan.open) return invoke;
+        throw error;
+      },
+    );
+  }
+  call.principal = verified;
+  return invoke;
+}
+
+/** One message of a request: decoded, allowed and valid. */
+function accept(plan: MethodPlan, call: ServerCall, bytes: Buffer): Message {
+  const schema = plan.method.input;
+  const message = decode(schema, bytes);
+  if (!plan.governed) return message;
+  authorize({ access: plan.access, principal: call.principal, schema, message });
+  validate(schema, message);
+  return message;
+}
+
+/**
+ * Node ends a stream before it resets it, so a caller that gave up looks for a moment like one that is done. Only
+ * after this many milliseconds a request stream counts as complete.
+ */
+const resetGraceMs = 10;
+
+/** The messages of a request stream, pulled as the handler asks for them. */
+async function* requestsOf(raw: Inbound, plan: MethodPlan, call: ServerCall): AsyncGenerator<Message> {
+  try {
+    // Kept open when the handler stops early: a bidi stream still has its answers to send.
+    for await (const bytes of raw.iterator({ destroyOnReturn: false })) yield accept(plan, call, bytes);
+  } catch (error) {
+    throw call.givenUp ?? error;
+  }
+  await new Promise((resolve) => setTimeout(resolve, resetGraceMs));
+  if (call.givenUp !== undefined) throw call.givenUp;
+}
+
+function encode(schema: DescMessage, response: unknown): Buffer {
+  if (!isInit(response)) throw new TypeError(`a handler gave no ${schema.typeName}`);
+  const bytes = toBinary(schema, create(schema, response));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function isInit(response: unknown): response is MessageInitShape<DescMessage> {
+  return typeof response === "object" && response !== null;
+}
+
+function drained(raw: Outbound): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      raw.off("drain", settle);
+      raw.off("close", settle);
+      resolve();
+    };
+    raw.on("drain", settle);
+    raw.on("close", settle);
+    if (raw.destroyed) settle();
+  });
+}
+
+function iteratorOf(result: unknown): AsyncIterator<unknown> {
+  if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
+    const open: unknown = result[Symbol.asyncIterator];
+    if (typeof open === "function") return Reflect.apply(open, result, []);
+  }
+  throw new TypeError("a streaming handler must give an async iterable");
+}
+
+function isInbound(raw: Outbound): raw is Outbound & Inbound {
+  return "read" in raw;
+}
+
+/** On the wire DRAINING means 'refused here'; a handler that got it from a call of its own is only out of luck. */
+function fromHandler(thrown: unknown): unknown {
+  if (!(thrown instanceof WeftError) || thrown.reason !== "DRAINING") return thrown;
+  return new WeftError("UNAVAILABLE", thrown.message, { cause: thrown });
+}
