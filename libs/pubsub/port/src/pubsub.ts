@@ -29,7 +29,7 @@ export interface SubscribeOptions {
   /** Subscribers of one group share the partitions; each group gets every event. */
   readonly group: string;
   readonly topics: readonly string[];
-  /** Resolving acknowledges. Rejecting starts the failure policy; a rejection that is `retryable` is transient and pauses the partition instead of using up attempts. */
+  /** Resolving acknowledges. Rejecting starts the failure policy; a rejection that is `retryable` is transient and pauses the partition instead of using up attempts. The signal aborts when the partition went to another member, or when the subscription ends and the handler has had its time. */
   readonly handle: (delivery: Delivery, signal: AbortSignal) => Promise<void>;
   readonly failure?: FailurePolicy;
   /** Deliveries handled at the same time, of different partitions. Default 16. */
@@ -66,11 +66,14 @@ export interface GroupLag {
 }
 
 /**
- * Building block: publish/subscribe. A log of partitions for each topic.
+ * Building block: publish/subscribe. A log of partitions for each topic. A topic that is published or subscribed to
+ * before `ensureTopic` comes into being with the defaults. Names of topics and groups are 1 to 200 letters, digits,
+ * dots, dashes and underscores, keys at most 1,024 bytes, data at most 1,000,000 bytes (`PAYLOAD_TOO_LARGE`).
+ * Publishing an event twice delivers it twice.
  *
  * Laws:
  * - `P1` An event whose `publish` resolved is delivered to every group, through crashes of anybody.
- * - `P2` Events of one key are delivered in the order they were published.
+ * - `P2` Events of one key are delivered in the order they were published, except those that failed and are retried beside their partition.
  * - `P3` Delivery is at least once: one that was not acknowledged is delivered again.
  * - `P4` Members of a group share the partitions; those of a member that leaves or dies go to the others within a session timeout (plus 1 s).
  * - `P5` A handler that keeps failing holds up nobody: immediate tries, delayed tries beside the partition, then the dead letters with the reason.
@@ -90,7 +93,11 @@ export interface PubSub extends AsyncDisposable {
   subscribe(options: SubscribeOptions): Promise<Subscription>;
 
   /** Newest first; at most `limit`, default 100. */
-  deadLetters(filter: { readonly topic: string; readonly group: string; readonly limit?: number }): Promise<readonly DeadLetter[]>;
+  deadLetters(filter: {
+    readonly topic: string;
+    readonly group: string;
+    readonly limit?: number;
+  }): Promise<readonly DeadLetter[]>;
 
   /** Puts dead letters back before their group; returns how many. */
   redrive(filter: { readonly topic: string; readonly group: string; readonly eventId?: string }): Promise<number>;

@@ -1,1 +1,3 @@
+export { type Cache, type CacheOptions, createCache } from "./cache.ts";
 export type { RangeOptions, SetOptions, StateCapability, StateEntry, StateOperation, StateStore } from "./state.ts";
+export { checkKey, checkRange, checkSet, checkTransaction } from "./validate.ts";

@@ -1,0 +1,41 @@
+import { WeftError } from "@weft/kit";
+import type { Notification } from "../domain/notification.ts";
+import type { Parts } from "./parts.ts";
+
+/** Notifications that are read at once for a watcher that is behind. */
+const batch = 100;
+
+/** What is added to an inbox after the event `eventId`, or from now on when it is empty. Ends when the signal aborts. */
+export async function* watch(
+  parts: Pick<Parts, "people" | "inbox" | "changes">,
+  { userId, eventId, signal }: { readonly userId: string; readonly eventId: string; readonly signal: AbortSignal },
+): AsyncGenerator<Notification, void> {
+  let last = eventId === "" ? await lastSequence(parts, userId) : sequenceOf(eventId);
+  while (!signal.aborted) {
+    const version = parts.changes.version;
+    const added = await parts.inbox.since(userId, last, batch);
+    for (const notification of added) {
+      yield notification;
+      last = notification.sequence;
+    }
+    if (added.length === 0) await parts.changes.after(version, signal);
+  }
+}
+
+/** What a watcher resumes after. */
+export function eventIdOf(notification: Notification): string {
+  return String(notification.sequence);
+}
+
+function sequenceOf(eventId: string): number {
+  if (/^(0|[1-9][0-9]{0,14})$/.test(eventId)) return Number(eventId);
+  const description = "is not the id of an event of this stream";
+  throw new WeftError("INVALID_ARGUMENT", `event_id ${description}`, {
+    violations: [{ field: "event_id", description }],
+  });
+}
+
+async function lastSequence({ people }: Pick<Parts, "people">, userId: string): Promise<number> {
+  const person = await people.get(userId);
+  return person.state === "present" ? person.sequence : 0;
+}

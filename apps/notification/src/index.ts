@@ -1,0 +1,2 @@
+export { compose } from "./compose.ts";
+export { type NotificationConfig, settings } from "./settings.ts";

@@ -1,0 +1,4 @@
+import { describePubSubConformance } from "@weft/pubsub/conformance";
+import { openFixture } from "./fixture.ts";
+
+describePubSubConformance("embedded", openFixture);

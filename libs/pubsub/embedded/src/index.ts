@@ -1,0 +1,1 @@
+export { openEmbeddedPubSub, type OpenEmbeddedPubSubOptions } from "./pubsub.ts";

@@ -1,0 +1,15 @@
+import { describeLaws, type Law } from "@weft/kit/testing";
+import { deliveryLaws } from "./delivery-laws.ts";
+import { failureLaws } from "./failure-laws.ts";
+import type { PubSubFixture } from "./fixture.ts";
+import { groupLaws } from "./group-laws.ts";
+
+export type { PubSubFixture } from "./fixture.ts";
+
+/** Every law of `PubSub`, as data: a test can run one of them by itself. */
+export const pubSubLaws: readonly Law<PubSubFixture>[] = [...deliveryLaws, ...groupLaws, ...failureLaws];
+
+/** Runs the laws of `PubSub` against an adapter, each on a fixture of its own. */
+export function describePubSubConformance(name: string, open: () => Promise<PubSubFixture>): void {
+  describeLaws(`pubsub conformance: ${name}`, pubSubLaws, open);
+}

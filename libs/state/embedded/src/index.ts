@@ -1,0 +1,1 @@
+export { openEmbeddedState, type OpenEmbeddedStateOptions } from "./state.ts";
