@@ -1,0 +1,35 @@
+import { decodePageToken, encodePageToken, pageSize, parseFilter, parseOrderBy } from "@weft/filter";
+import type { User } from "../domain/user.ts";
+import { listUsers, orderFields, positionOf } from "../store/list.ts";
+import type { UserContext } from "./users.ts";
+
+export interface ListUsers {
+  /** 0 means 50; over 500 is taken as 500. */
+  readonly size: number;
+  readonly pageToken: string;
+  /** AIP-160. */
+  readonly filter: string;
+  /** AIP-132. */
+  readonly orderBy: string;
+}
+
+export interface UserPage {
+  readonly users: readonly User[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+/** `INVALID_FILTER` for the filter or the order, `INVALID_PAGE_TOKEN` for a token of another query. */
+export async function listPage({ database }: UserContext, request: ListUsers): Promise<UserPage> {
+  const filter = parseFilter(request.filter);
+  const order = parseOrderBy(request.orderBy, orderFields);
+  const query = JSON.stringify([request.filter, order]);
+  const after = request.pageToken === "" ? undefined : decodePageToken(request.pageToken, query);
+  const size = pageSize(request.size, { default: 50, max: 500 });
+  // One more than asked for tells whether there is another page.
+  const found = await listUsers(database.kysely, { filter, order, limit: size + 1, after });
+  const users = found.slice(0, size);
+  const last = users.at(-1);
+  const isLast = found.length <= size || last === undefined;
+  return { users, nextPageToken: isLast ? "" : encodePageToken(positionOf(last, order), query) };
+}

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import type { ConfigOf } from "@weft/kit";
+import { runOutboxRelay } from "@weft/outbox";
+import { createTokenVerifier } from "@weft/security";
+import type { CommonConfig, ServiceHost, ServiceParts } from "@weft/service";
+import { sql } from "kysely";
+import { writeAdminToken } from "./app/admin-token.ts";
+import { openSigningKeys } from "./app/signing-keys.ts";
+import { partitions, topic } from "./domain/events.ts";
+import { authService } from "./rpc/auth-service.ts";
+import { userService } from "./rpc/user-service.ts";
+import type { settings } from "./settings.ts";
+import { deleteExpired } from "./store/expired.ts";
+import { migrations, type Schema } from "./store/schema.ts";
+
+/** How often rows that ran out are removed, in milliseconds. */
+const cleanUpMs = 3_600_000;
+
+type Config = ConfigOf<typeof settings> & Pick<CommonConfig, "dataDir" | "profile">;
+type Host = Pick<ServiceHost<Config>, "config" | "blocks" | "clock" | "newId" | "log" | "background" | "readiness">;
+
+/** The user service out of its building blocks. */
+export async function compose({
+  config,
+  blocks,
+  clock,
+  newId,
+  log,
+  background,
+  readiness,
+}: Host): Promise<ServiceParts> {
+  const [database, pubsub, locks] = await Promise.all([blocks.sql<Schema>(), blocks.pubsub(), blocks.locks()]);
+  await Promise.all([database.migrate(migrations), pubsub.ensureTopic(topic, { partitions })]);
+
+  const users = { database, clock, newId };
+  const keys = await openSigningKeys(users);
+  const adminTokenFile = config.adminTokenFile ?? defaultAdminTokenFile(config);
+  if (adminTokenFile !== undefined) await writeAdminToken({ ...users, keys }, adminTokenFile);
+
+  background("outbox relay", (signal) =>
+    runOutboxRelay({ sql: database, pubsub, locks, name: "user-outbox", signal, log, clock }),
+  );
+  background("clean-up", async (signal) => {
+    while (!signal.aborted) {
+      await deleteExpired(database, clock.now()).catch((err: unknown) => log.warn({ err }, "old rows stay for now"));
+      await clock.sleep(cleanUpMs, signal).catch(() => undefined);
+    }
+  });
+  readiness("sql", async () => void (await sql`select 1`.execute(database.kysely)));
+
+  const { accessTokenMs, refreshTokenMs } = config;
+  return {
+    services: [userService(users), authService({ ...users, keys, accessTokenMs, refreshTokenMs })],
+    tokens: createTokenVerifier({ keys: () => Promise.resolve(keys.publicKeys), clock }),
+  };
+}
+
+function defaultAdminTokenFile({ profile, dataDir }: Config): string | undefined {
+  return profile === "embedded" ? join(dataDir, "admin-token") : undefined;
+}

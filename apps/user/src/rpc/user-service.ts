@@ -1,0 +1,54 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type ImportUser,
+  NewUserSchema,
+  type ImportUsersRequest,
+  UserPatchSchema,
+  UserService,
+} from "@weft/contracts/user";
+import { implement, type ServiceImplementation } from "@weft/rpc";
+import { importUsers } from "../app/import-users.ts";
+import { listPage } from "../app/list-users.ts";
+import { batchGetUsers, changeUser, createUser, getUser, removeUser, type UserContext } from "../app/users.ts";
+import { toMessage, toPatch, toProfile } from "./convert.ts";
+
+/** `weft.user.v1.UserService` over the use cases. */
+export function userService(context: UserContext): ServiceImplementation {
+  return implement(UserService, {
+    // The contract says that `user` is there; an empty one stands in only for the compiler.
+    createUser: async ({ user = create(NewUserSchema), requestId }, { trace }) => {
+      const { password } = user;
+      return { user: toMessage(await createUser(context, { profile: toProfile(user), password, requestId, trace })) };
+    },
+    getUser: async ({ id }) => ({ user: toMessage(await getUser(context, id)) }),
+    listUsers: async ({ pageSize: size, pageToken, filter, orderBy }) => {
+      const { users, nextPageToken } = await listPage(context, { size, pageToken, filter, orderBy });
+      return { users: users.map(toMessage), nextPageToken };
+    },
+    updateUser: async ({ id, user = create(UserPatchSchema), updateMask, etag }, call) => {
+      const mask = updateMask?.paths ?? [];
+      const owner = ownId(id, call.principal?.subject);
+      return {
+        user: toMessage(await changeUser(context, { id: owner, patch: toPatch(user), mask, etag, trace: call.trace })),
+      };
+    },
+    deleteUser: async ({ id, etag }, { trace, principal }) => {
+      await removeUser(context, { id: ownId(id, principal?.subject), etag, trace });
+      return {};
+    },
+    batchGetUsers: async ({ ids }) => ({ users: (await batchGetUsers(context, ids)).map(toMessage) }),
+    importUsers: async (requests, { trace }) => {
+      const result = await importUsers(context, itemsOf(requests), { trace });
+      return { ...result, errors: [...result.errors] };
+    },
+  });
+}
+
+/** An owner's field that is empty stands for the caller. */
+function ownId(id: string, caller: string | undefined): string {
+  return id === "" ? (caller ?? "") : id;
+}
+
+async function* itemsOf(requests: AsyncIterable<ImportUsersRequest>): AsyncIterable<readonly ImportUser[]> {
+  for await (const { items } of requests) yield items;
+}

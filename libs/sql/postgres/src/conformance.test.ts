@@ -1,0 +1,157 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { afterAll, beforeAll } from "vitest";
+import { Secret } from "@weft/kit";
+import { describeMutants } from "@weft/kit/testing";
+import type { Migration, SqlDatabase, TransactionOptions } from "@weft/sql";
+import { describeSqlConformance, type SqlFixture, sqlLaws } from "@weft/sql/conformance";
+import type { Transaction } from "kysely";
+import { openPostgres } from "./postgres.ts";
+import { startTestPostgres, type TestPostgres } from "./testing.ts";
+
+let postgres: TestPostgres;
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+}, 60_000);
+afterAll(() => postgres[Symbol.asyncDispose]());
+
+type Database = SqlDatabase<unknown>;
+
+/** A fresh database behind a proxy that can be cut. `wrap` breaks the handle on purpose. */
+async function openFixture(wrap: (database: Database) => Database = (it) => it): Promise<SqlFixture> {
+  const target = new URL((await postgres.freshDatabase()).reveal());
+  const upstream = Number(target.port);
+  const sockets = new Set<Socket>();
+  const proxy = createServer((client) => {
+    const server = connect(upstream, "127.0.0.1");
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      sockets.add(from);
+      from.on("error", () => to.destroy()).on("close", () => void (sockets.delete(from), to.destroy()));
+      from.pipe(to);
+    }
+  });
+  const listen = (port: number): Promise<void> => new Promise((done) => proxy.listen(port, "127.0.0.1", done));
+  await listen(0);
+  const { port } = proxy.address() as AddressInfo;
+  const close = (): Promise<void> =>
+    new Promise((done) => {
+      proxy.close(() => done());
+      for (const socket of sockets) socket.destroy();
+    });
+  const stack = new AsyncDisposableStack();
+  stack.defer(close);
+  target.port = String(port);
+  return {
+    open: async (options = {}) =>
+      wrap(stack.use(await openPostgres<unknown>({ url: new Secret(target.href), ...options }))),
+    cut: async () => {
+      await close();
+      return () => listen(port);
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+describeSqlConformance("postgres", openFixture);
+
+/** The right handle with one thing replaced. */
+function change(database: Database, changes: Partial<Database>): Database {
+  return {
+    kysely: database.kysely,
+    transaction: (work, options) => database.transaction(work, options),
+    migrate: (migrations) => database.migrate(migrations),
+    listen: (channel, onNotify) => database.listen(channel, onNotify),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+    ...changes,
+  };
+}
+
+type Work<T> = (transaction: Transaction<unknown>) => Promise<T>;
+
+const mutants: readonly {
+  readonly fault: string;
+  readonly breaks: string;
+  readonly wrap: (database: Database) => Database;
+}[] = [
+  {
+    fault: "it commits what was done before the failure",
+    breaks: "Q1",
+    wrap: (database) =>
+      change(database, {
+        transaction: async <T>(work: Work<T>, options?: TransactionOptions) => {
+          const done = await database.transaction(
+            (transaction) =>
+              work(transaction).then(
+                (value) => ({ value }),
+                (error: unknown) => ({ error }),
+              ),
+            options,
+          );
+          if ("error" in done) throw done.error;
+          return done.value;
+        },
+      }),
+  },
+  {
+    fault: "it resolves though the commit became a rollback",
+    breaks: "Q1",
+    wrap: (database) =>
+      change(database, {
+        transaction: <T>(work: Work<T>) => {
+          let result: T;
+          return database
+            .transaction(async (transaction) => (result = await work(transaction)))
+            .catch((error: unknown) => {
+              if (result === undefined) return result;
+              throw error;
+            });
+        },
+      }),
+  },
+  {
+    fault: "it runs migrations in the order of the list",
+    breaks: "Q2",
+    wrap: (database) =>
+      change(database, {
+        migrate: (migrations) => database.migrate(migrations.map((step, index) => ({ ...step, name: `${index}` }))),
+      }),
+  },
+  {
+    fault: "it forgets what a migration was",
+    breaks: "Q2",
+    wrap: (database) => {
+      const first = new Map<string, Migration>();
+      return change(database, {
+        migrate: (migrations) =>
+          database
+            .migrate([...new Map([...migrations.map((step) => [step.name, step] as const), ...first]).values()])
+            .then(() => migrations.forEach((step) => void (first.has(step.name) || first.set(step.name, step)))),
+      });
+    },
+  },
+  {
+    fault: "it never gives up on a serialization failure",
+    breaks: "Q5",
+    wrap: (database) =>
+      change(database, { transaction: (work, options) => database.transaction(work, { ...options, attempts: 100 }) }),
+  },
+  {
+    fault: "it does not call a listener that comes back",
+    breaks: "Q6",
+    wrap: (database) =>
+      change(database, {
+        listen: (channel, onNotify) => {
+          let calls = 0;
+          return database.listen(channel, () => void ((calls += 1) > 1 && onNotify()));
+        },
+      }),
+  },
+];
+
+describeMutants(
+  "the suite",
+  sqlLaws,
+  mutants.map(({ fault, breaks, wrap }) => ({ fault, breaks, open: () => openFixture(wrap) })),
+);

@@ -1,0 +1,92 @@
+import { Client, type ClientConfig } from "pg";
+import { backoffMs, type Clock, type Log, WeftError } from "@weft/kit";
+import { postgresError } from "./errors.ts";
+
+type OnNotify = () => void;
+
+/**
+ * Everything that one database handle listens to, on one connection of its own, opened with the first listener. When
+ * the connection is lost it is opened again with growing waits, and then every listener is called once: what was
+ * notified in between is gone.
+ */
+export class Listener implements AsyncDisposable {
+  readonly #config: ClientConfig;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #channels = new Map<string, Set<OnNotify>>();
+  readonly #closing = new AbortController();
+  #connection: Promise<Client> | undefined;
+  #reconnecting: Promise<void> | undefined;
+
+  constructor(config: ClientConfig, options: { readonly clock: Clock; readonly log: Log }) {
+    this.#config = config;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  async listen(channel: string, onNotify: OnNotify): Promise<AsyncDisposable> {
+    if (this.#closing.signal.aborted) throw new WeftError("UNAVAILABLE", "the database handle is closed");
+    // Each call is a listener of its own, even with the same function.
+    const listener: OnNotify = () => onNotify();
+    const listeners = this.#channels.get(channel) ?? new Set();
+    this.#channels.set(channel, listeners.add(listener));
+    try {
+      await this.#reconnecting;
+      if (this.#closing.signal.aborted) throw new WeftError("UNAVAILABLE", "the database handle is closed");
+      this.#connection ??= this.#connect();
+      const client = await this.#connection;
+      await client.query(`listen ${client.escapeIdentifier(channel)}`);
+    } catch (error) {
+      listeners.delete(listener);
+      throw postgresError(error);
+    }
+    return { [Symbol.asyncDispose]: async () => void listeners.delete(listener) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    this.#channels.clear();
+    await this.#reconnecting;
+    const client = await this.#connection?.catch(() => undefined);
+    await client?.end().catch(() => undefined);
+  }
+
+  async #connect(): Promise<Client> {
+    const client = new Client(this.#config);
+    client.on("error", () => undefined);
+    client.on("notification", ({ channel }) => this.#call(channel));
+    try {
+      await client.connect();
+      for (const channel of this.#channels.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+    } catch (error) {
+      this.#connection = undefined;
+      client.end().catch(() => undefined);
+      throw postgresError(error);
+    }
+    client.once("end", () => {
+      if (!this.#closing.signal.aborted) this.#reconnecting ??= this.#reconnect();
+    });
+    return client;
+  }
+
+  async #reconnect(): Promise<void> {
+    this.#log.warn({}, "the connection that listens to the database was lost");
+    for (let attempt = 1; !this.#closing.signal.aborted; attempt += 1) {
+      try {
+        await this.#clock.sleep(backoffMs(attempt, { initialMs: 50, maxMs: 5000 }), this.#closing.signal);
+        this.#connection = this.#connect();
+        await this.#connection;
+        this.#reconnecting = undefined;
+        for (const channel of this.#channels.keys()) this.#call(channel);
+        return;
+      } catch {
+        // Not there yet, or closing.
+      }
+    }
+    this.#reconnecting = undefined;
+  }
+
+  #call(channel: string): void {
+    for (const listener of this.#channels.get(channel) ?? []) listener();
+  }
+}
