@@ -59,12 +59,12 @@ export const adapters: {
     elasticsearch: "later",
   },
   sql: {
-    embedded: async ({ dataDir }) => {
+    embedded: async ({ dataDir, log, clock }) => {
       const { embeddedPostgresUrl, openPostgres } = await import("@weft/sql-postgres");
-      return openPostgres({ url: await embeddedPostgresUrl(dataDir) });
+      return openPostgres({ url: await embeddedPostgresUrl(dataDir), log, clock });
     },
-    postgres: async ({ url }) => (await import("@weft/sql-postgres")).openPostgres({ url: new Secret(url) }),
-    postgresql: async ({ url }) => (await import("@weft/sql-postgres")).openPostgres({ url: new Secret(url) }),
+    postgres: openPostgresUrl,
+    postgresql: openPostgresUrl,
   },
   configuration: {
     embedded: async (context) => (await import("@weft/configuration-embedded")).openEmbeddedConfiguration(context),
@@ -78,6 +78,10 @@ export const adapters: {
     file: async ({ url }) => (await import("@weft/secrets-file")).openFileSecrets({ directory: folderOf(url) }),
   },
 };
+
+async function openPostgresUrl({ url, log, clock }: OpenContext): Promise<SqlDatabase<never>> {
+  return (await import("@weft/sql-postgres")).openPostgres({ url: new Secret(url), log, clock });
+}
 
 function folderOf(url: string): string {
   try {
