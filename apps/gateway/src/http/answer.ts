@@ -1,0 +1,71 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyReply } from "fastify";
+import type { Exchange } from "./exchange.ts";
+
+/** Headers of an answer: lower-case names; undefined is left out. */
+export type Headers = Readonly<Record<string, string | undefined>>;
+
+/** The media type of answers in an envelope. */
+export const envelopeType = "application/vnd.weft.envelope+json";
+
+/**
+ * Sends a whole answer. Straight to node's response: Fastify's own reply handles headers one by one, which costs more
+ * than making the answer.
+ */
+export function sendWhole(
+  reply: FastifyReply,
+  exchange: Exchange,
+  { status, headers, body }: { readonly status: number; readonly headers: Headers; readonly body?: string },
+): void {
+  const lines = [...exchange.headers];
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) lines.push(name, value);
+  }
+  if (body !== undefined) lines.push("content-length", String(Buffer.byteLength(body)));
+  // Else a connection whose request was in flight would stay open, and so would the process.
+  if (exchange.draining.aborted) lines.push("connection", "close");
+  reply.hijack();
+  reply.raw.writeHead(status, lines);
+  // To HEAD, node sends no body.
+  reply.raw.end(body);
+}
+
+/** Sends JSON text with the status of a success; in an envelope where that was asked for. */
+export function sendJson(
+  reply: FastifyReply,
+  exchange: Exchange,
+  { status, json, headers }: { readonly status: number; readonly json: string; readonly headers: Headers },
+): void {
+  if (exchange.envelope) {
+    sendWhole(reply, exchange, {
+      // 204 has no room for an envelope: every answer has one, so it becomes 200.
+      status: status === 204 ? 200 : status,
+      headers: { "content-type": envelopeType, ...headers },
+      body: `{"code":"OK","message":"","data":${json}}`,
+    });
+  } else if (status === 204) {
+    sendWhole(reply, exchange, { status, headers });
+  } else {
+    sendWhole(reply, exchange, {
+      status,
+      headers: { "content-type": "application/json; charset=utf-8", ...headers },
+      body: json,
+    });
+  }
+}
+
+/** Begins an answer that is written piece by piece, with these headers besides those of every answer. */
+export type Begin = (headers: Headers) => ServerResponse;
+
+/** How the answers of streams begin: from then on the reply belongs to the stream. */
+export function beginner(reply: FastifyReply, exchange: Exchange): Begin {
+  return (headers) => {
+    const lines = [...exchange.headers, "cache-control", "no-store"];
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) lines.push(name, value);
+    reply.hijack();
+    reply.raw.writeHead(200, lines);
+    reply.raw.flushHeaders();
+    return reply.raw;
+  };
+}

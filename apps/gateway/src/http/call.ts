@@ -1,0 +1,167 @@
+import type { Message } from "@bufbuild/protobuf";
+import { isWeftError, type Log, WeftError } from "@weft/kit";
+import type { CallOptions, Transport } from "@weft/rpc";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Route } from "../routes/table.ts";
+import type { GatewayConfig } from "../settings.ts";
+import { download } from "../streams/download.ts";
+import { serveEvents } from "../streams/events.ts";
+import { upload } from "../streams/upload.ts";
+import { noneMatchNames } from "../transcode/etag.ts";
+import { checkContentEncoding, checkContentType, jsonTypes, ndjsonTypes } from "../transcode/json-body.ts";
+import type { HttpInput } from "../transcode/request.ts";
+import type { HttpOutput } from "../transcode/response.ts";
+import { asWritten } from "../transcode/violations.ts";
+import { beginner, sendJson, sendWhole } from "./answer.ts";
+import { checkAnnounced, readBody } from "./body.ts";
+import { type Exchange, oneOf } from "./exchange.ts";
+
+/** A request whose route is found. */
+export interface Found {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly exchange: Exchange;
+  readonly route: Route;
+  /** Of the path's variables. */
+  readonly values: readonly string[];
+  readonly query: string;
+  readonly authorization: string | undefined;
+}
+
+/** What a call needs besides the request. */
+interface Surroundings {
+  readonly target: Transport;
+  readonly config: GatewayConfig;
+  readonly log: Log;
+  readonly draining: AbortSignal;
+}
+
+/** Makes the call that a request stands for and answers with what comes back. Throws WeftErrors that have no answer yet. */
+export async function answerCall(found: Found, surroundings: Surroundings): Promise<void> {
+  const { reply, exchange, authorization } = found;
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort(new WeftError("CANCELLED", "the caller went away"));
+  reply.raw.once("close", onClose);
+  const options = { signal: gone.signal, trace: exchange.trace, ...(authorization !== undefined && { authorization }) };
+  try {
+    switch (found.route.answering.kind) {
+      case "unary":
+        return await answerUnary(found, surroundings, options);
+      case "upload":
+        return await answerUpload(found, surroundings, options);
+      default:
+        return await answerStream(found, surroundings, options);
+    }
+  } finally {
+    reply.raw.off("close", onClose);
+  }
+}
+
+type Options = CallOptions & { readonly signal: AbortSignal };
+
+async function answerUnary(found: Found, { target, config }: Surroundings, options: Options): Promise<void> {
+  const { request, reply, route } = found;
+  const { answering, binding, read } = route;
+  let body: Buffer = nothing;
+  if (binding.body !== undefined) {
+    body = await readBody(request.raw, reply.raw, {
+      maxBytes: config.maxBodyBytes,
+      timeoutMs: config.requestTimeoutMs,
+    });
+    if (body.length > 0) {
+      checkContentType(request.headers["content-type"], jsonTypes, "application/json");
+      checkContentEncoding(request.headers["content-encoding"]);
+    }
+  }
+  const message = read(inputOf(found, body));
+  let response: Message;
+  try {
+    response = await target.unary(binding.method, message, options);
+  } catch (error) {
+    throw translate(error, found);
+  }
+  if (answering.kind !== "unary") throw new WeftError("INTERNAL", "the route is no unary one");
+  return succeed(found, answering.respond(response));
+}
+
+const nothing = Buffer.alloc(0);
+
+async function answerUpload(found: Found, { target, config }: Surroundings, options: Options): Promise<void> {
+  const { request, reply, route } = found;
+  const { answering, binding, read } = route;
+  if (answering.kind !== "upload") throw new WeftError("INTERNAL", "the route is no upload");
+  checkContentType(request.headers["content-type"], ndjsonTypes, "application/x-ndjson");
+  checkContentEncoding(request.headers["content-encoding"]);
+  checkAnnounced(request.raw, config.maxStreamBytes);
+  const base = read(inputOf(found, nothing));
+  const { batcher } = answering;
+  const raw = { request: request.raw, response: reply.raw };
+  try {
+    const response = await upload({ ...raw, transport: target, binding, batcher, base, call: options, limits: config });
+    return succeed(found, answering.respond(response));
+  } catch (error) {
+    throw translate(error, found);
+  }
+}
+
+async function answerStream(found: Found, surroundings: Surroundings, options: Options): Promise<void> {
+  const { request, reply, route, exchange } = found;
+  const { target, config, log, draining } = surroundings;
+  const { answering, binding, read } = route;
+  const message = read(inputOf(found, nothing));
+  const begin = beginner(reply, exchange);
+  if (request.method === "HEAD") {
+    begin({}).end();
+    return;
+  }
+  try {
+    if (answering.kind === "download") {
+      const messages = target.stream(binding.method, once(message), options);
+      await download(begin, messages, { lines: answering.lines, log });
+    } else if (answering.kind === "events") {
+      const signal = AbortSignal.any([options.signal, draining]);
+      const messages = target.stream(binding.method, once(message), { ...options, signal });
+      const { events } = answering;
+      await serveEvents(begin, messages, { events, heartbeatMs: config.heartbeatMs, trace: exchange.trace, log });
+    }
+  } catch (error) {
+    throw translate(error, found);
+  }
+}
+
+/** One request as the stream that a transport takes. */
+async function* once(message: Message): AsyncGenerator<Message> {
+  yield message;
+}
+
+function inputOf({ request, values, query }: Found, body: Buffer): HttpInput {
+  const { headers } = request;
+  return {
+    values,
+    query,
+    body,
+    idempotencyKey: oneOf(headers["idempotency-key"]),
+    ifMatch: headers["if-match"],
+    lastEventId: oneOf(headers["last-event-id"]),
+  };
+}
+
+function succeed({ request, reply, exchange }: Found, output: HttpOutput): void {
+  const { status, json, etag, location, cacheControl } = output;
+  const headers = { etag, location, "cache-control": cacheControl };
+  const noneMatch = request.headers["if-none-match"];
+  const reads = request.method === "GET" || request.method === "HEAD";
+  if (reads && noneMatch !== undefined && etag !== undefined && noneMatchNames(noneMatch, etag.slice(1, -1))) {
+    return sendWhole(reply, exchange, { status: 304, headers: { etag, "cache-control": cacheControl } });
+  }
+  return sendJson(reply, exchange, { status, json, headers });
+}
+
+/** An error of the serving process in the caller's words: paths of its body, and a precondition where it made one. */
+function translate(thrown: unknown, { request, route }: Found): WeftError {
+  const error = WeftError.from(thrown);
+  if (request.headers["if-match"] !== undefined && isWeftError(error, "ETAG_MISMATCH", "INVALID_ETAG")) {
+    return new WeftError("PRECONDITION_FAILED", error.message, { metadata: error.metadata, cause: error });
+  }
+  return asWritten(error, route.binding.body);
+}

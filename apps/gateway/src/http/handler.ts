@@ -1,0 +1,121 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { type Log, WeftError } from "@weft/kit";
+import type { Transport } from "@weft/rpc";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { RouteMatch } from "../routes/router.ts";
+import { type Route, routesOf } from "../routes/table.ts";
+import type { GatewayConfig } from "../settings.ts";
+import { sendWhole } from "./answer.ts";
+import { discardRest } from "./body.ts";
+import { answerCall } from "./call.ts";
+import { preflightHeaders } from "./cors.ts";
+import { authorizationOf, type Exchange, exchangeOf } from "./exchange.ts";
+import { problemAnswer } from "./problem.ts";
+
+/** What the edge is made of. */
+export interface EdgeParts {
+  /** Public services and the process that serves each. */
+  readonly services: readonly { readonly service: DescService; readonly target: string }[];
+  /** The way to a process. Called once for each. */
+  readonly transport: (target: string) => Transport;
+  readonly config: GatewayConfig;
+  readonly log: Log;
+  /** Called after each answer to a path of the contracts, or to an unknown one; must not throw. */
+  readonly onAnswer?: (info: AnswerInfo) => void;
+}
+
+/** An answer, for measurements. */
+export interface AnswerInfo {
+  readonly method: string;
+  /** The path's template; empty for a path that no contract has. */
+  readonly template: string;
+  readonly status: number;
+  readonly durationMs: number;
+}
+
+/** Answers one request. */
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+/** The handler of every path that a contract may declare. `draining` ends event streams. */
+export function compileHandler(parts: EdgeParts, draining: AbortSignal): Handler {
+  const { services, transport, config, log, onAnswer } = parts;
+  const router = routesOf(services);
+  const targets = [...new Set(services.map(({ target }) => target))];
+  const transports = new Map(targets.map((target) => [target, transport(target)]));
+
+  return async (request, reply) => {
+    const begun = performance.now();
+    const exchange = exchangeOf(request.headers, { corsOrigins: config.corsOrigins, draining });
+    let template = "";
+    try {
+      const { match, query } = locate(request);
+      if (match.kind === "method") {
+        otherMethod(request, reply, exchange, match.allow);
+      } else {
+        const { route, values } = match;
+        template = route.binding.template.text;
+        const target = transports.get(route.binding.target);
+        if (target === undefined) throw new WeftError("INTERNAL", `there is no way to ${route.binding.target}`);
+        const authorization = authorizationOf(request.headers.authorization, route.needsToken);
+        const found = { request, reply, exchange, route, values, query, authorization };
+        await answerCall(found, { target, config, log, draining });
+      }
+    } catch (error) {
+      sendError(request, reply, exchange, { error: WeftError.from(error), log });
+    } finally {
+      if (!request.raw.complete) discardRest(request.raw);
+      const durationMs = performance.now() - begun;
+      onAnswer?.({ method: request.method, template, status: reply.raw.statusCode, durationMs });
+    }
+  };
+
+  /** What the URL of a request leads to. */
+  function locate(request: FastifyRequest): {
+    readonly match: Exclude<RouteMatch<Route>, { readonly kind: "none" }>;
+    readonly query: string;
+  } {
+    const url = request.raw.url ?? "/";
+    if (url.length > config.maxUrlBytes) {
+      throw new WeftError("URI_TOO_LONG", `the URL is longer than ${config.maxUrlBytes} bytes`);
+    }
+    const mark = url.indexOf("?");
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const match = router.find(request.method, path);
+    if (match.kind === "none") throw new WeftError("ROUTE_NOT_FOUND", `there is no route ${path}`);
+    return { match, query: mark < 0 ? "" : url.slice(mark + 1) };
+  }
+
+  /** A path that exists, but not with this method: preflights are answered, the rest is refused. */
+  function otherMethod(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    exchange: Exchange,
+    methods: readonly string[],
+  ): void {
+    const allow = [...methods, "OPTIONS"].join(", ");
+    if (request.method !== "OPTIONS") {
+      throw new WeftError("METHOD_NOT_ALLOWED", `${request.method} is not one of ${allow}`, { metadata: { allow } });
+    }
+    const headers = { allow, ...preflightHeaders(config.corsOrigins, request.headers.origin, methods) };
+    sendWhole(reply, exchange, { status: 204, headers });
+  }
+}
+
+/** Sends an error, and logs what is our own fault. */
+export function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  exchange: Exchange,
+  { error, log }: { readonly error: WeftError; readonly log: Log },
+): void {
+  if (error.httpStatus === 500) {
+    const { traceId } = exchange.trace;
+    log.error(
+      { err: error, trace_id: traceId, method: request.method, route: request.url.split("?", 1)[0] },
+      "a request failed",
+    );
+  }
+  // Nobody is there to read it, or the answer has begun.
+  if (reply.raw.destroyed || reply.raw.headersSent) reply.hijack();
+  else sendWhole(reply, exchange, problemAnswer(error, exchange));
+}

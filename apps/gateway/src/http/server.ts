@@ -1,0 +1,151 @@
+import type { Socket } from "node:net";
+import { STATUS_CODES } from "node:http";
+import { WeftError } from "@weft/kit";
+import type { Listener } from "@weft/service";
+import { childOf } from "@weft/telemetry";
+import Fastify, { type FastifyError, type FastifyInstance } from "fastify";
+import { documentationRoutes } from "../openapi/routes.ts";
+import { baseHeaders, exchangeOf } from "./exchange.ts";
+import { compileHandler, type EdgeParts, sendError } from "./handler.ts";
+import { problemAnswer } from "./problem.ts";
+
+/** The HTTP edge, ready to listen. */
+export interface Edge extends Listener {
+  readonly app: FastifyInstance;
+}
+
+/** Time in which all headers of a request arrive, in milliseconds. */
+const headersTimeoutMs = 20_000;
+/** An idle connection is kept for so long, in milliseconds: longer than load balancers keep theirs. */
+const keepAliveTimeoutMs = 72_000;
+/** How often a draining server closes connections that have become idle, in milliseconds. */
+const sweepMs = 50;
+
+/**
+ * Makes the HTTP edge of `services`. Fastify owns connections and their limits; routes, bodies and answers follow from
+ * the contracts, since colons and percent signs in ids are none of a generic router's business.
+ */
+export function createEdge(parts: EdgeParts): Edge {
+  const { config, log } = parts;
+  const draining = new AbortController();
+  const shared = { corsOrigins: config.corsOrigins, draining: draining.signal };
+  const app = Fastify({
+    logger: false,
+    http: {
+      maxHeaderSize: config.maxHeaderBytes,
+      headersTimeout: Math.min(headersTimeoutMs, config.requestTimeoutMs),
+      // Bodies have limits of their own: an upload may rightly take long.
+      requestTimeout: 0,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      connectionsCheckingInterval: 1000,
+    },
+    exposeHeadRoutes: false,
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: config.maxUrlBytes + 1 },
+    frameworkErrors: (error, request, reply) => {
+      const exchange = exchangeOf(request.headers, shared);
+      sendError(request, reply, exchange, { error: fromFastify(error), log });
+    },
+    clientErrorHandler: (error, socket) => refuse(error, socket, log),
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+
+  const handle = compileHandler(parts, draining.signal);
+  documentationRoutes(app, parts.services, shared);
+  app.all("/*", handle);
+  app.setNotFoundHandler(handle);
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const exchange = exchangeOf(request.headers, shared);
+    sendError(request, reply, exchange, { error: fromFastify(error), log });
+  });
+  // Node would answer `Expect: 100-continue` at once: the body is asked for when it is known to be wanted.
+  app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
+
+  return {
+    app,
+    async listen() {
+      try {
+        await app.listen({ host: config.httpHost, port: config.port });
+      } catch (cause) {
+        throw cannotListen(cause, `${config.httpHost}:${config.port}`);
+      }
+      const address = app.server.address();
+      if (address === null || typeof address === "string") throw new WeftError("INTERNAL", "the edge has no address");
+      return `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+    },
+    async drain(signal) {
+      draining.abort(new WeftError("DRAINING", "the process is stopping"));
+      const cut = (): void => app.server.closeAllConnections();
+      if (signal.aborted) cut();
+      signal.addEventListener("abort", cut, { once: true });
+      // A stream began before anybody knew that its connection would be the last thing it ends.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), sweepMs);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+        signal.removeEventListener("abort", cut);
+      }
+    },
+  };
+}
+
+function cannotListen(cause: unknown, address: string): WeftError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const why =
+    code === "EADDRINUSE"
+      ? "is in use: another process listens there"
+      : code === "EACCES"
+        ? "may not be used by this user"
+        : `can't be listened on (${code || String(cause)})`;
+  return new WeftError("INVALID_CONFIGURATION", `${address} ${why}; set WEFT_PORT to another port`, { cause });
+}
+
+/** Fastify's own errors: what it refuses before a handler runs. */
+function fromFastify(error: FastifyError | WeftError): WeftError {
+  if (error instanceof WeftError) return error;
+  switch (error.code) {
+    case "FST_ERR_BAD_URL":
+      return new WeftError("INVALID_ARGUMENT", "the URL has broken percent-encoding", { cause: error });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new WeftError("UNSUPPORTED_MEDIA_TYPE", "the content type is malformed", { cause: error });
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new WeftError("PAYLOAD_TOO_LARGE", "the body is too large", { cause: error });
+    default:
+      return (error.statusCode ?? 500) < 500
+        ? new WeftError("INVALID_ARGUMENT", "the request is malformed", { cause: error })
+        : WeftError.from(error);
+  }
+}
+
+/** Answers what never became a request, straight to the socket, and closes it. */
+function refuse(error: Error & { code?: string }, socket: Socket, log: EdgeParts["log"]): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  log.debug({ err: error }, "a request could not be read");
+  const trace = childOf(undefined);
+  const answer = problemAnswer(fromParser(error.code), { trace, envelope: false });
+  const headers = { ...answer.headers, connection: "close" };
+  const pairs = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+  const all = [...baseHeaders(trace), ...pairs];
+  const lines = all.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+  const length = Buffer.byteLength(answer.body);
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${lines.join("")}content-length: ${length}\r\n\r\n${answer.body}`,
+  );
+}
+
+function fromParser(code: string | undefined): WeftError {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return new WeftError("HEADERS_TOO_LARGE", "the headers are too large");
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new WeftError("REQUEST_TIMEOUT", "the request did not arrive in time");
+    default:
+      return new WeftError("INVALID_ARGUMENT", "the request is not HTTP");
+  }
+}

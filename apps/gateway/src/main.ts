@@ -1,0 +1,11 @@
+import { runService } from "@weft/service";
+import { compose } from "./compose.ts";
+import { settings } from "./settings.ts";
+
+process.exitCode = await runService({
+  name: "gateway",
+  settings,
+  compose,
+  env: process.env,
+  argv: process.argv.slice(2),
+});

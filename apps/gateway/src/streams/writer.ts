@@ -1,0 +1,35 @@
+import type { ServerResponse } from "node:http";
+import { WeftError } from "@weft/kit";
+
+/** A reader that takes nothing for so long is given up, in milliseconds. */
+const stalledMs = 30_000;
+
+/** Writes and waits until there is room for more. `CANCELLED` when the reader went away, or takes nothing any more. */
+export async function write(response: ServerResponse, data: string | Buffer): Promise<void> {
+  if (response.destroyed) throw gone();
+  if (response.write(data)) return;
+  await new Promise<void>((resolve, reject) => {
+    const clear = (): void => {
+      clearTimeout(timer);
+      response.off("drain", onDrain).off("close", onClose);
+    };
+    const onDrain = (): void => {
+      clear();
+      resolve();
+    };
+    const onClose = (): void => {
+      clear();
+      reject(gone());
+    };
+    const timer = setTimeout(() => {
+      clear();
+      response.destroy();
+      reject(gone());
+    }, stalledMs);
+    response.on("drain", onDrain).on("close", onClose);
+  });
+}
+
+function gone(): WeftError {
+  return new WeftError("CANCELLED", "the caller went away");
+}
