@@ -1,1 +1,2 @@
+export { compose } from "./compose.ts";
 export { settings } from "./settings.ts";

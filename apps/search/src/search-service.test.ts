@@ -73,7 +73,7 @@ test("a filter and an order decide what comes, and pages go on where the last on
 test("what can't be understood is refused with its reason", async () => {
   await expect(ask({ filter: "colour=(" })).rejects.toMatchObject({ reason: "INVALID_FILTER" });
   await expect(ask({ filter: "taste=sweet" })).rejects.toMatchObject({ reason: "INVALID_FILTER" });
-  await expect(ask({ sort: "title" })).rejects.toMatchObject({ reason: "INVALID_FILTER" });
+  await expect(ask({ sort: "taste" })).rejects.toMatchObject({ reason: "INVALID_FILTER" });
   await expect(ask({ pageToken: "forged" })).rejects.toMatchObject({ reason: "INVALID_PAGE_TOKEN" });
   const { next = "" } = await ask({ q: "thing" });
   await expect(ask({ q: "number", pageToken: next })).rejects.toMatchObject({ reason: "INVALID_PAGE_TOKEN" });

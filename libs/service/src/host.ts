@@ -2,7 +2,8 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Blocks } from "@weft/blocks";
 import type { Clock, NewId } from "@weft/kit";
 import type { Client, ServiceImplementation, Transport } from "@weft/rpc";
-import type { Logger } from "@weft/telemetry";
+import type { TokenVerifier } from "@weft/security";
+import type { Logger, Metrics } from "@weft/telemetry";
 
 /** A listener beside gRPC, for example the gateway's HTTP server. Started and drained with the process. */
 export interface Listener {
@@ -20,17 +21,20 @@ export interface ServiceHost<Config> {
   /** New at every start. */
   readonly instance: string;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly clock: Clock;
   readonly newId: NewId;
   /** Opens building blocks by the settings `WEFT_DISCOVERY`, `WEFT_PUBSUB` …; each is closed by the host, in reverse order. */
   readonly blocks: Blocks;
   /** Things to dispose at the end, last in first out. */
   readonly stack: AsyncDisposableStack;
+  /** Verifies access tokens by the key set that AuthService publishes. */
+  readonly tokens: TokenVerifier;
   /** A client of another service, found by discovery under `target` (`user`, `search` …). */
   client<S extends DescService>(service: S, target: string): Client<S>;
   /** The way to another service, for callers that have descriptors only. */
   transport(target: string): Transport;
-  /** Work in the background until the signal aborts (after the listeners have drained). One that ends early or fails stops the process with exit code 1. */
+  /** Work in the background until the signal aborts (after the listeners have drained). Begins once the process listens. One that ends early or fails stops the process with exit code 1. */
   background(name: string, work: (signal: AbortSignal) => Promise<void>): void;
   /** A dependency that matters for `/readyz`; called at most once a second, with a limit of 1 s. */
   readiness(name: string, check: (signal: AbortSignal) => Promise<void>): void;
@@ -40,4 +44,6 @@ export interface ServiceHost<Config> {
 export interface ServiceParts {
   readonly services: readonly ServiceImplementation[];
   readonly listeners?: readonly Listener[];
+  /** Goes before the host's own: for the process that has the keys itself. */
+  readonly tokens?: TokenVerifier;
 }

@@ -51,8 +51,12 @@ export class SqliteFile implements Disposable {
 
   /** Rows one at a time. The read transaction stays open until the iteration ends: keep it short. */
   *iterate<Row>(sql: string, ...parameters: SQLInputValue[]): Iterable<Row> {
-    // Not from the cache: a statement can't be iterated twice at the same time.
-    yield* this.#db.prepare(sql).iterate(...parameters) as Iterable<Row>;
+    try {
+      // Not from the cache: a statement can't be iterated twice at the same time.
+      yield* this.#db.prepare(sql).iterate(...parameters) as Iterable<Row>;
+    } catch (error) {
+      throw sqliteError(error);
+    }
   }
 
   /** Number of rows changed. */

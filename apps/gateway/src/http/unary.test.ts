@@ -142,8 +142,8 @@ test("custom verbs, and ids with colons, percent signs and plus signs in them", 
     .on(IndexerService.method.getDocument, ({ id }) => ({ document: { id } }));
   await call("/api/v1/search/packages:suggest?prefix=g");
   expect(lastRequest(edge.fake, SearchService.method.suggest)).toMatchObject({ index: "packages", prefix: "g" });
-  await call("/api/v1/users:batchGet?ids=a&ids=b");
-  expect(lastRequest(edge.fake, UserService.method.batchGetUsers).ids).toEqual(["a", "b"]);
+  await call("/api/v1/users:batchGet?ids=a&ids=b,c%2Cd");
+  expect(lastRequest(edge.fake, UserService.method.batchGetUsers).ids).toEqual(["a", "b", "c", "d"]);
   await call("/api/v1/notifications/n1:markRead", { method: "POST" });
   expect(lastRequest(edge.fake, NotificationService.method.markRead).id).toBe("n1");
   for (const [written, id] of [

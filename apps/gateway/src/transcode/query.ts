@@ -24,8 +24,8 @@ const textual = new Map([
 
 /**
  * Reads query parameters into the JSON form of a request message. Names are those of JSON or of the `.proto`, with
- * dots between the levels (`a.bC` or `a.b_c`); a repeated field is a repeated parameter. `taken` are fields that the
- * path or the body gives: they are unknown here.
+ * dots between the levels (`a.bC` or `a.b_c`); a repeated field is a repeated parameter, or values separated by commas,
+ * or both. `taken` are fields that the path or the body gives: they are unknown here.
  */
 export class QueryReader {
   readonly #message: DescMessage;
@@ -56,9 +56,11 @@ export class QueryReader {
       }
       if (seen.has(parameter) && !parameter.list) bad.push({ field: name, description: "given more than once" });
       seen.add(parameter);
-      const value = parameter.toJson(text);
-      if (value === undefined) bad.push({ field: name, description: `expected ${parameter.expected}` });
-      else assign(into, parameter, value);
+      for (const item of parameter.list ? text.split(",") : [text]) {
+        const value = parameter.toJson(item);
+        if (value === undefined) bad.push({ field: name, description: `expected ${parameter.expected}` });
+        else assign(into, parameter, value);
+      }
     }
     if (unknown.length > 0) {
       const names = unknown.map(({ field }) => field).join(", ");

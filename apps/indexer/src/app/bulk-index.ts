@@ -1,151 +1,133 @@
-import { backoffMs, type Clock, isJsonObject, type JsonValue, type Reason, reasons, WeftError } from "@weft/kit";
+import { backoffMs, type Clock, reasons, WeftError } from "@weft/kit";
 import type { ChangeResult, DocumentChange, IndexDefinition, SearchEngine } from "@weft/search";
-import { refuseOwned } from "./indexes.ts";
+import { readDocument } from "../domain/bulk-document.ts";
 
-/** One document of a load, as it came. */
+/** One line of a bulk load. */
 export interface BulkLine {
-  /** Comes back in errors. */
+  /** In the caller's input, from 1. */
   readonly line: number;
   /** A JSON object in UTF-8. */
   readonly document: Uint8Array;
 }
 
-export interface BulkFailure {
-  readonly line: number;
-  readonly reason: Reason;
-  readonly detail: string;
-}
-
+/** How a bulk load went. Each line is one of `indexed` and `failed`. */
 export interface BulkResult {
   readonly indexed: number;
   readonly failed: number;
   /** The first {@link maxErrors}. */
-  readonly errors: readonly BulkFailure[];
+  readonly errors: readonly BulkProblem[];
 }
 
-const maxErrors = 1000;
-/** Documents go to the engine in lots of this size at the most. */
-const lot = { documents: 500, bytes: 4 * 1024 * 1024 };
-/** Tries of a document that failed for a passing reason. */
-const attempts = 4;
-
-interface Entry {
+export interface BulkProblem {
   readonly line: number;
-  readonly change: DocumentChange;
+  readonly reason: string;
+  readonly detail: string;
 }
+
+export interface BulkContext {
+  readonly engine: Pick<SearchEngine, "getIndex" | "apply">;
+  readonly clock: Clock;
+  readonly bulk: {
+    /** Documents handed to the engine at once. */
+    readonly batchSize: number;
+    /** Tries of what failed for a reason that may pass. */
+    readonly attempts: number;
+  };
+}
+
+/** Most errors that are listed. */
+export const maxErrors = 1000;
+/** A batch ends with so many bytes of input, too: the engine takes 64 MiB. */
+const maxBatchBytes = 4 * 1024 * 1024;
 
 /**
- * Loads documents into an index. Each is accounted for: indexed, or failed with its line. Lots are applied one after
- * the other, so a sender is slowed to what the engine takes.
+ * Puts lines into an index, batch by batch: lines are taken no faster than the engine takes documents. A bad line is
+ * reported and the rest goes in; a document that failed for a reason that may pass is tried again by itself.
+ * `NOT_FOUND` when there is no such index.
  */
 export async function bulkIndex(
-  context: { readonly engine: SearchEngine; readonly clock: Clock },
+  context: BulkContext,
   index: string,
-  batches: AsyncIterable<readonly BulkLine[]>,
+  lines: AsyncIterable<readonly BulkLine[]>,
+  signal: AbortSignal,
 ): Promise<BulkResult> {
-  refuseOwned(index);
   const { definition } = await context.engine.getIndex(index);
-  const tally = new Tally();
-  let entries: Entry[] = [];
+  const result = { indexed: 0, failed: 0, errors: [] as BulkProblem[] };
+  for await (const batch of regroup(lines, context.bulk.batchSize)) {
+    if (signal.aborted) throw WeftError.from(signal.reason);
+    const problems = await indexBatch(context, definition, batch, signal);
+    result.indexed += batch.length - problems.length;
+    result.failed += problems.length;
+    result.errors.push(...problems.slice(0, maxErrors - result.errors.length));
+  }
+  return result;
+}
+
+/** Batches of the engine's size out of those of the transport. */
+async function* regroup(
+  messages: AsyncIterable<readonly BulkLine[]>,
+  size: number,
+): AsyncIterable<readonly BulkLine[]> {
+  let batch: BulkLine[] = [];
   let bytes = 0;
-  const flush = async (): Promise<void> => {
-    const applied = entries;
-    entries = [];
-    bytes = 0;
-    await applyLot(context, index, applied, tally);
-  };
-  for await (const batch of batches) {
-    for (const { line, document } of batch) {
-      const change = readLine(definition, document);
-      if ("reason" in change) {
-        tally.fail({ line, ...change });
-        continue;
-      }
-      entries.push({ line, change });
-      bytes += document.byteLength;
-      if (entries.length >= lot.documents || bytes >= lot.bytes) await flush();
+  for await (const lines of messages) {
+    for (const line of lines) {
+      batch.push(line);
+      bytes += line.document.byteLength;
+      if (batch.length < size && bytes < maxBatchBytes) continue;
+      yield batch;
+      batch = [];
+      bytes = 0;
     }
   }
-  await flush();
-  return tally.result();
+  if (batch.length > 0) yield batch;
 }
 
-async function applyLot(
-  { engine, clock }: { readonly engine: SearchEngine; readonly clock: Clock },
-  index: string,
-  entries: readonly Entry[],
-  tally: Tally,
-): Promise<void> {
-  let left = entries;
-  for (let attempt = 1; left.length > 0; attempt += 1) {
-    const results = await tryApply(engine, index, left);
-    const again: Entry[] = [];
-    for (const [at, entry] of left.entries()) {
-      const result = results[at] ?? missingResult;
-      if (result.outcome !== "failed") tally.succeed();
-      else if (reasons[result.reason].retryable && attempt < attempts) again.push(entry);
-      else tally.fail({ line: entry.line, reason: result.reason, detail: result.detail });
+/** The problems of a batch, by line. */
+async function indexBatch(
+  context: BulkContext,
+  definition: IndexDefinition,
+  batch: readonly BulkLine[],
+  signal: AbortSignal,
+): Promise<readonly BulkProblem[]> {
+  const problems: BulkProblem[] = [];
+  const changes: { readonly line: number; readonly change: DocumentChange }[] = [];
+  for (const { line, document } of batch) {
+    try {
+      changes.push({ line, change: readDocument(definition, document) });
+    } catch (error) {
+      const { reason, message: detail } = WeftError.from(error);
+      problems.push({ line, reason, detail });
     }
-    left = again;
-    if (left.length > 0) await clock.sleep(backoffMs(attempt));
   }
+  const all = changes.map(({ change }) => change);
+  const results = await attempt(context.engine, definition.index, all);
+  for (const [at, { line, change }] of changes.entries()) {
+    let result = results[at];
+    for (let tries = 1; mayPass(result) && tries < context.bulk.attempts; tries += 1) {
+      await context.clock.sleep(backoffMs(tries), signal);
+      [result] = await attempt(context.engine, definition.index, [change]);
+    }
+    if (result?.outcome === "failed") problems.push({ line, reason: result.reason, detail: result.detail });
+  }
+  return problems.toSorted((a, b) => a.line - b.line);
 }
 
-const missingResult: ChangeResult = { outcome: "failed", reason: "INTERNAL", detail: "the engine said nothing of it" };
-
-/** A call that fails as a whole fails each of its documents, so that none is forgotten. */
-async function tryApply(
-  engine: SearchEngine,
+/** A whole call that failed for a reason that may pass is a failure of each of its changes. */
+async function attempt(
+  engine: BulkContext["engine"],
   index: string,
-  entries: readonly Entry[],
+  changes: readonly DocumentChange[],
 ): Promise<readonly ChangeResult[]> {
   try {
-    return await engine.apply(
-      index,
-      entries.map(({ change }) => change),
-    );
+    return await engine.apply(index, changes);
   } catch (error) {
-    const { reason, message } = WeftError.from(error);
-    return entries.map(() => ({ outcome: "failed", reason, detail: message }));
+    const { retryable, reason, message: detail } = WeftError.from(error);
+    if (!retryable) throw error;
+    return changes.map(() => ({ outcome: "failed", reason, detail }));
   }
 }
 
-type Unreadable = Omit<BulkFailure, "line">;
-
-function readLine({ idField }: IndexDefinition, bytes: Uint8Array): DocumentChange | Unreadable {
-  let document: JsonValue;
-  try {
-    document = JSON.parse(utf8.decode(bytes)) as JsonValue;
-  } catch {
-    return { reason: "MALFORMED_JSON", detail: "the line is not JSON in UTF-8" };
-  }
-  if (!isJsonObject(document)) return { reason: "MALFORMED_JSON", detail: "the line is not a JSON object" };
-  const id = document[idField];
-  if (typeof id !== "string" || id === "") {
-    return { reason: "INVALID_ARGUMENT", detail: `the document has no text in its field ${idField}, which names it` };
-  }
-  return { kind: "put", id, document };
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-class Tally {
-  #indexed = 0;
-  #failed = 0;
-  readonly #errors: BulkFailure[] = [];
-
-  succeed(): void {
-    this.#indexed += 1;
-  }
-
-  fail(failure: BulkFailure): void {
-    this.#failed += 1;
-    if (this.#errors.length < maxErrors) this.#errors.push(failure);
-  }
-
-  result(): BulkResult {
-    // A retried document is told of after later ones.
-    const errors = this.#errors.toSorted((a, b) => a.line - b.line);
-    return { indexed: this.#indexed, failed: this.#failed, errors };
-  }
+function mayPass(result: ChangeResult | undefined): boolean {
+  return result?.outcome === "failed" && reasons[result.reason].retryable;
 }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { fromBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { UserCreatedSchema, UserDeletedSchema, type UserState, UserUpdatedSchema } from "@weft/contracts/event";
 import { WeftError } from "@weft/kit";
 import type { CloudEvent, PubSub } from "@weft/pubsub";
@@ -25,20 +25,28 @@ export async function followUsers(engine: SearchEngine, pubsub: PubSub, signal: 
 
 /**
  * The change that an event means, under the user's own version: one that comes twice, or after a newer one, changes
- * nothing. Undefined for an event of another kind.
+ * nothing. Undefined for an event of another kind; `INVALID_ARGUMENT` for one that can't be read.
  */
 export function changeOf({ type, data }: CloudEvent): DocumentChange | undefined {
   switch (type) {
     case UserCreatedSchema.typeName:
-      return put(fromBinary(UserCreatedSchema, data).user);
+      return put(read(UserCreatedSchema, data).user);
     case UserUpdatedSchema.typeName:
-      return put(fromBinary(UserUpdatedSchema, data).user);
+      return put(read(UserUpdatedSchema, data).user);
     case UserDeletedSchema.typeName: {
-      const { id, version } = fromBinary(UserDeletedSchema, data);
+      const { id, version } = read(UserDeletedSchema, data);
       return { kind: "delete", id, version };
     }
     default:
       return undefined;
+  }
+}
+
+function read<D extends DescMessage>(schema: D, data: Uint8Array): MessageShape<D> {
+  try {
+    return fromBinary(schema, data);
+  } catch (cause) {
+    throw new WeftError("INVALID_ARGUMENT", `the payload is no ${schema.typeName}`, { cause });
   }
 }
 

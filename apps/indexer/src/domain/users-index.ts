@@ -1,9 +1,9 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { UserState } from "@weft/contracts/event";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { JsonObject } from "@weft/kit";
 import type { IndexDefinition } from "@weft/search";
 
-/** The index of people. Filled from events alone: a bulk load would be overwritten. */
+/** The index of people, which follows the events of accounts. E-mail addresses are nobody's to find. */
 export const usersIndex: IndexDefinition = {
   index: "users",
   idField: "id",
@@ -17,16 +17,15 @@ export const usersIndex: IndexDefinition = {
   ]),
 };
 
-/** What a search shows of a user. No address: whoever may search need not know it. */
+/** A user as the index holds them. What they left empty is left out, so that it is no value to count or sort by. */
 export function userDocument({ id, name, bio, location, tags, locale, createTime }: UserState): JsonObject {
   return {
     id,
     name,
-    bio,
-    tags,
-    // An empty keyword would be counted as a value.
+    ...(bio === "" ? {} : { bio }),
     ...(location === "" ? {} : { location }),
+    ...(tags.length === 0 ? {} : { tags }),
     ...(locale === "" ? {} : { locale }),
-    ...(createTime === undefined ? {} : { createTime: timestampDate(createTime).toISOString() }),
+    ...(createTime === undefined ? {} : { createTime: new Date(timestampMs(createTime)).toISOString() }),
   };
 }

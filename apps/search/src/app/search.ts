@@ -27,12 +27,12 @@ export async function search(engine: SearchEngine, input: SearchInput): Promise<
     facets: facets.filter((name) => name !== ""),
     highlight,
     ...(filter.trim() === "" ? {} : { filter: parseFilter(filter) }),
-    ...(input.sort.trim() === "" ? {} : { sort: parseOrderBy(input.sort, await sortableFields(engine, index)) }),
+    ...(input.sort.trim() === "" ? {} : { sort: parseOrderBy(input.sort, await fieldsOf(engine, index)) }),
     ...(input.pageToken === "" ? {} : { after: input.pageToken }),
   });
 }
 
-async function sortableFields(engine: SearchEngine, index: string): Promise<readonly string[]> {
+async function fieldsOf(engine: SearchEngine, index: string): Promise<Iterable<string>> {
   const { definition } = await engine.getIndex(index);
-  return [...definition.fields].filter(([, { kind }]) => kind !== "text").map(([name]) => name);
+  return definition.fields.keys();
 }

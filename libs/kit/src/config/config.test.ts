@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect, expectTypeOf, test } from "vitest";
-import { type ConfigOf, describeSettings, isWeftError, loadConfig, Secret, setting } from "../index.ts";
+import { type ConfigOf, describeSettings, isWeftError, loadConfig, type Secret, setting } from "../index.ts";
 
 const settings = {
   port: setting.integer("port", { default: 8080, min: 0, max: 65_535, about: "Port of the edge." }),

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { parseEnv } from "node:util";
+import type * as Yaml from "yaml";
 import { isJsonObject } from "../json.ts";
 import { closest, environmentName, flagName } from "./names.ts";
 import type { Setting } from "./setting.ts";
@@ -141,6 +142,6 @@ function unknown(where: string, name: string, known: Iterable<string>): Problem 
 }
 
 /** Loaded when there is a file to read: most processes have none, and every one of them would wait for it. */
-function yaml(): typeof import("yaml") {
-  return createRequire(import.meta.url)("yaml") as typeof import("yaml");
+function yaml(): typeof Yaml {
+  return createRequire(import.meta.url)("yaml") as typeof Yaml; // What its own types say.
 }

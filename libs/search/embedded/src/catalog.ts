@@ -29,8 +29,8 @@ interface Row {
 /** The indexes of a file. Read anew at every call, because other processes make and drop them. */
 export class Catalog {
   readonly #file: SqliteFile;
-  /** A number's definition never changes. */
-  readonly #parsed = new Map<number, { readonly definition: IndexDefinition; readonly columns: readonly Column[] }>();
+  /** By their text. */
+  readonly #parsed = new Map<string, { readonly definition: IndexDefinition; readonly columns: readonly Column[] }>();
 
   constructor(file: SqliteFile) {
     this.#file = file;
@@ -73,17 +73,16 @@ export class Catalog {
       const { number } = this.get(name);
       for (const statement of dropTables(number)) this.#file.run(statement);
       this.#file.run("DELETE FROM search_index WHERE number = ?", number);
-      this.#parsed.delete(number);
     });
   }
 
   #entry(row: Row): IndexEntry {
-    let parsed = this.#parsed.get(row.number);
+    let parsed = this.#parsed.get(row.definition);
     if (parsed === undefined) {
       const definition = decodeDefinition(row.definition);
       parsed = { definition, columns: columnsOf(definition) };
       if (this.#parsed.size >= 1000) this.#parsed.clear();
-      this.#parsed.set(row.number, parsed);
+      this.#parsed.set(row.definition, parsed);
     }
     return {
       ...parsed,

@@ -1,4 +1,3 @@
-import type { SQLInputValue } from "node:sqlite";
 import type { FieldValue, SearchQuery, TypedFilter } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
 import { matchExpression, parseQuery } from "./analysis/query.ts";
@@ -19,7 +18,7 @@ export interface Matches {
 
 interface Fragment {
   readonly sql: string;
-  readonly parameters: readonly SQLInputValue[];
+  readonly parameters: readonly (string | number)[];
 }
 
 /** What is asked for, checked and read. */
@@ -59,7 +58,7 @@ export function matches(file: SqliteFile, entry: IndexEntry, query: MatchQuery):
   );
   return {
     rows: JSON.parse(found?.rows ?? "[]") as number[],
-    scores: found?.scores == null ? undefined : (JSON.parse(found.scores) as number[]),
+    scores: typeof found?.scores !== "string" ? undefined : (JSON.parse(found.scores) as number[]),
   };
 }
 

@@ -24,6 +24,9 @@ const cacheKiB = 32 * 1024;
 /** Pages of 4 KiB that the write-ahead log holds before they are copied back. */
 const checkpointPages = 4000;
 
+/** Scans of a handle at the same time: each keeps a copy of what it found on disk. */
+const maxScans = 16;
+
 /** Where an embedded search engine keeps its files. */
 export interface EmbeddedSearchOptions {
   /** Folder of `search.db` and `search-pages.db`; made when missing. */
@@ -42,7 +45,7 @@ export async function openEmbeddedSearch(options: EmbeddedSearchOptions): Promis
   // Insertions touch pages all over the indexes: keep more of them at hand, and copy them back less often.
   file.run(`PRAGMA cache_size = -${cacheKiB}`);
   file.run(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
-  const pages = stack.use(new ResultPages(dataDir, clock));
+  const pages = stack.use(new ResultPages({ dataDir, clock }));
   return new EmbeddedSearch({ dataDir, clock, file, pages, stack: stack.move() });
 }
 
@@ -57,6 +60,7 @@ interface Parts {
 class EmbeddedSearch implements SearchEngine {
   readonly #parts: Parts;
   readonly #catalog: Catalog;
+  #scans = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -107,8 +111,18 @@ class EmbeddedSearch implements SearchEngine {
     return this.#read(index, (entry) => suggest(this.#parts.file, entry, prefix, limit));
   }
 
-  scan(index: string, query: Pick<SearchQuery, "text" | "filter">, signal: AbortSignal): AsyncIterable<JsonObject> {
-    return scan(this.#parts.dataDir, index, query, signal);
+  async *scan(
+    index: string,
+    query: Pick<SearchQuery, "text" | "filter">,
+    signal: AbortSignal,
+  ): AsyncIterable<JsonObject> {
+    if (this.#scans >= maxScans) throw new WeftError("RESOURCE_EXHAUSTED", `more than ${maxScans} scans at once`);
+    this.#scans += 1;
+    try {
+      yield* scan(this.#parts.dataDir, index, query, signal);
+    } finally {
+      this.#scans -= 1;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,14 +8,22 @@ import type { Matches } from "./match.ts";
 const keepMs = 10 * 60_000;
 /** Use is noted no more often than this. */
 const touchMs = 60_000;
-/** Bound of all lists together. */
-const maxBytes = 64 * 1024 * 1024;
+/** Bound of the number of lists; the least used go first. */
+const maxLists = 2000;
+
+export interface ResultPagesOptions {
+  /** Folder of the file. */
+  readonly dataDir: string;
+  readonly clock: Clock;
+  /** Bound of all lists together; the least used go first. Default 64 MiB. */
+  readonly maxBytes?: number;
+}
 
 const schema = [
   `CREATE TABLE result (
      key TEXT PRIMARY KEY, index_number INTEGER NOT NULL, used INTEGER NOT NULL,
      rows BLOB NOT NULL, scores BLOB, size INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
-  "CREATE INDEX result_used ON result (used)",
+  "CREATE INDEX result_used ON result (used DESC, key, size)",
 ];
 
 /**
@@ -29,26 +37,35 @@ const schema = [
 export class ResultPages implements Disposable {
   readonly #file: SqliteFile;
   readonly #clock: Clock;
+  readonly #maxBytes: number;
 
-  constructor(dataDir: string, clock: Clock) {
+  constructor(options: ResultPagesOptions) {
+    const { dataDir, clock, maxBytes = 64 * 1024 * 1024 } = options;
     this.#file = new SqliteFile({ path: join(dataDir, "search-pages.db"), schema });
     this.#clock = clock;
+    this.#maxBytes = maxBytes;
   }
 
   /** @param query names the query and the state of the index; returns the key of the list */
   save(indexNumber: number, query: string, matches: Matches): string {
     const key = createHash("sha256").update(query).digest("base64url").slice(0, 22);
     const now = this.#clock.now();
+    const known = this.#file.get<{ used: number }>("SELECT used FROM result WHERE key = ?", key);
+    if (known !== undefined && now - known.used < touchMs) return key;
     this.#file.transaction(() => {
       if (this.#file.run("UPDATE result SET used = ? WHERE key = ?", now, key) > 0) return;
-      const rows = bytes(Float64Array.from(matches.rows));
+      const rows = bytes(Uint32Array.from(matches.rows));
       const scores = matches.scores === undefined ? null : bytes(Float64Array.from(matches.scores));
       const size = rows.byteLength + (scores?.byteLength ?? 0);
       this.#file.run("DELETE FROM result WHERE used < ?", now - keepMs);
       this.#file.run(
         `DELETE FROM result WHERE key IN
-           (SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY used DESC, key) AS total FROM result) WHERE total > ?)`,
-        Math.max(0, maxBytes - size),
+           (SELECT key FROM
+             (SELECT key, sum(size) OVER place AS total, row_number() OVER place AS place
+              FROM result WINDOW place AS (ORDER BY used DESC, key))
+            WHERE total > ? OR place >= ?)`,
+        Math.max(0, this.#maxBytes - size),
+        maxLists,
       );
       this.#file.run("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?)", key, indexNumber, now, rows, scores, size);
     });
@@ -66,7 +83,10 @@ export class ResultPages implements Disposable {
     );
     if (found === undefined) throw new WeftError("INVALID_PAGE_TOKEN", "the page token has expired; start again");
     if (now - found.used > touchMs) this.#file.run("UPDATE result SET used = ? WHERE key = ?", now, key);
-    return { rows: numbers(found.rows), scores: found.scores === null ? undefined : numbers(found.scores) };
+    // Copies: what SQLite hands out need not be aligned.
+    const rows = Array.from(new Uint32Array(found.rows.slice().buffer));
+    const scores = found.scores === null ? undefined : Array.from(new Float64Array(found.scores.slice().buffer));
+    return { rows, scores };
   }
 
   [Symbol.dispose](): void {
@@ -74,11 +94,6 @@ export class ResultPages implements Disposable {
   }
 }
 
-function bytes(list: Float64Array): Uint8Array {
+function bytes(list: Uint32Array | Float64Array): Uint8Array {
   return new Uint8Array(list.buffer, list.byteOffset, list.byteLength);
-}
-
-function numbers(blob: Uint8Array): readonly number[] {
-  // A copy: what SQLite hands out need not be aligned.
-  return Array.from(new Float64Array(blob.slice().buffer));
 }

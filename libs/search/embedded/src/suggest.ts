@@ -31,6 +31,7 @@ export function suggest(
   limit: number,
 ): readonly { readonly text: string; readonly id: string }[] {
   const folded = fold(prefix).slice(0, maxTermLength);
+  if (folded === "") return [];
   const found = file.all<{ text: string; id: string }>(
     `SELECT s.text, min(d.id) AS id FROM suggest_${number} s JOIN doc_${number} d ON d.row = s.row
      WHERE s.term >= ?1 AND s.term < ?1 || char(0x10ffff)

@@ -33,9 +33,10 @@ export async function applyChanges(
   const results: ChangeResult[] = [];
   catalog.get(index);
   for (let start = 0; start < changes.length; start += chunkSize) {
-    if (start > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (start > 0) await turn();
     const entry = catalog.get(index);
     const prepared = changes.slice(start, start + chunkSize).map((change) => prepare(entry, change));
+    await turn();
     file.transaction(() => {
       // Somebody may have dropped the index meanwhile, and made another of the same name.
       const current = catalog.get(index);
@@ -58,6 +59,11 @@ export async function applyChanges(
     });
   }
   return results;
+}
+
+/** Lets others have the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function prepare(entry: IndexEntry, change: DocumentChange): Prepared {

@@ -8,6 +8,8 @@ export const maxIdLength = 512;
 export const maxKeywordLength = 8000;
 /** Texts longer than this, in UTF-16 code units, are searched by words only: no `=`, `<`, sort or facet finds them. */
 export const maxExactTextLength = 256;
+/** Deepest nesting of lists and objects in a document: Elasticsearch takes no more, and readers of protobuf few more. */
+export const maxDocumentDepth = 20;
 const maxVersion = 2n ** 63n - 1n;
 
 /** A value as filters, facets and sorts see it: dates as milliseconds since the epoch. */
@@ -18,16 +20,24 @@ export function changeFailure(definition: IndexDefinition, change: DocumentChang
   const fail = (detail: string): ChangeResult => ({ outcome: "failed", reason: "INVALID_ARGUMENT", detail });
   if (change.id === "") return fail("the document has no id");
   if (change.id.length > maxIdLength) return fail(`the id is longer than ${maxIdLength} characters`);
+  if (!change.id.isWellFormed()) return fail("the id is not well-formed Unicode");
   if (change.version !== undefined && (change.version < 0n || change.version > maxVersion)) {
     return fail("the version is not within 0 and 2^63-1");
   }
   if (change.kind === "delete") return undefined;
+  if (isDeeper(change.document, maxDocumentDepth))
+    return fail(`the document is nested deeper than ${maxDocumentDepth}`);
   for (const [name, type] of definition.fields) {
     for (const item of itemsOf(change.document, name)) {
       if (readValue(type, item) === undefined) return fail(`${name} is not ${expected(type)}`);
     }
   }
   return undefined;
+}
+
+function isDeeper(value: JsonValue, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depth === 0 || Object.values(value).some((part) => isDeeper(part, depth - 1));
 }
 
 /** The values of a field: of a list its items; none when it is missing or null. Of a checked document only. */

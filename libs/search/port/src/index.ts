@@ -1,7 +1,14 @@
 export { checkChanges, checkQuery, maxChanges } from "./check-query.ts";
 export { checkDefinition, decodeDefinition, encodeDefinition } from "./definition.ts";
 export type { FieldType, IndexDefinition, IndexInfo } from "./definition.ts";
-export { changeFailure, fieldValues, maxExactTextLength, maxIdLength, maxKeywordLength } from "./document.ts";
+export {
+  changeFailure,
+  fieldValues,
+  maxDocumentDepth,
+  maxExactTextLength,
+  maxIdLength,
+  maxKeywordLength,
+} from "./document.ts";
 export type { FieldValue } from "./document.ts";
 export { parseInstant } from "./instant.ts";
 export { documentLanguage, type Language } from "./language.ts";

@@ -19,7 +19,7 @@ export type ChangeResult =
   | { readonly outcome: "failed"; readonly reason: Reason; readonly detail: string };
 
 export interface SearchQuery {
-  /** Words, all of which must match; "quoted" ones as a phrase. Empty matches every document. */
+  /** Words, all of which must match; "quoted" ones as a phrase; at most 100, more are `INVALID_ARGUMENT`. Empty matches every document. */
   readonly text: string;
   readonly filter?: Filter;
   /** Names of fields to count values of, over all hits. At most 100 values each, most frequent first, then by value. */
@@ -66,7 +66,7 @@ export interface SearchPage {
  * - `F8` Facet counts are over all hits, not over the page.
  * - `F9` Excerpts are HTML-escaped; only <em> and </em> are markup.
  * - `F10` What is not there is `NOT_FOUND`: an index for every call but create, delete included; a document for get.
- * - `F11` Suggestions are values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once.
+ * - `F11` Suggestions are values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once; none for a blank prefix.
  * - `F12` A scan gives every matching document as it was when the scan began, in order of id.
  */
 export interface SearchEngine extends AsyncDisposable {
@@ -75,7 +75,7 @@ export interface SearchEngine extends AsyncDisposable {
   /** Sorted by name. */
   listIndexes(): Promise<readonly IndexInfo[]>;
   deleteIndex(index: string): Promise<void>;
-  /** At most 5,000 changes and 64 MiB. */
+  /** At most 5,000 changes and 64 MiB. When it rejects, any of them may have been applied. */
   apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]>;
   getDocument(index: string, id: string): Promise<JsonObject>;
   search(index: string, query: SearchQuery): Promise<SearchPage>;

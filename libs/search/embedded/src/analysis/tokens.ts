@@ -115,7 +115,7 @@ function stem(word: string, analysis: Analysis): string {
 
 /** Latin letters without their diacritics; other scripts keep theirs, where they make other letters. */
 export function foldLatin(text: string): string {
-  // eslint-disable-next-line no-control-regex -- most words are ASCII: they need no work
+  // Most words are ASCII: they need no work.
   if (/^[\x00-\x7f]*$/.test(text)) return text;
   return text
     .normalize("NFD")

@@ -88,11 +88,13 @@ export const matchLaws: readonly Law<SearchFixture>[] = [
     },
   })),
   {
-    title: "F5 any text is a query, also one of signs alone",
+    title: "F5 any text of up to 100 words is a query, also one of signs alone",
     run: async (fixture) => {
       const engine = await shopWith(fixture, { a: { title: "AND" }, b: { title: "x" } });
       assert.deepEqual(await find(engine, "  "), ["a", "b"]);
       for (const text of ['"', '""', "*", "()", "+++", "NEAR(", "^x:", "-", "'", "\u0000"]) await find(engine, text);
+      assert.deepEqual(await find(engine, "c++-12 ".repeat(100)), []);
+      await assert.rejects(find(engine, "x ".repeat(101)), { code: "INVALID_ARGUMENT" });
       assert.deepEqual(await find(engine, "+++"), []);
       assert.deepEqual(await find(engine, "AND"), ["a"]);
       assert.deepEqual(await find(engine, 'x "'), ["b"]);

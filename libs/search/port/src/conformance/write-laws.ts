@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { JsonValue } from "@weft/kit";
 import type { Law } from "@weft/kit/testing";
 import { type SearchFixture, shop } from "./fixture.ts";
 import { find, put, shopWith, visible } from "./tools.ts";
@@ -100,9 +101,10 @@ export const writeLaws: readonly Law<SearchFixture>[] = [
         { kind: "put", id: "first", document: { size: 1 } },
         ...bad.map((document) => ({ kind: "put", id: "bad", document }) as const),
         { kind: "put", id: "", document: {} },
+        { kind: "put", id: "deep", document: { other: nested(100_000) } },
         { kind: "put", id: "last", document: { tags: ["x", "y"], size: null, unknown: { any: ["thing"] } } },
       ]);
-      assert.deepEqual(outcomes(results), ["applied", ...Array(7).fill("failed"), "applied"]);
+      assert.deepEqual(outcomes(results), ["applied", ...Array(8).fill("failed"), "applied"]);
       const reasons = new Set(results.map((result) => (result.outcome === "failed" ? result.reason : "")));
       assert.deepEqual(reasons, new Set(["", "INVALID_ARGUMENT"]));
       await visible(engine, "", 2);
@@ -162,6 +164,12 @@ export const writeLaws: readonly Law<SearchFixture>[] = [
     },
   },
 ];
+
+function nested(depth: number): JsonValue {
+  let value: JsonValue = 1;
+  for (let level = 0; level < depth; level += 1) value = [value];
+  return value;
+}
 
 function outcomes(results: readonly { readonly outcome: string }[]): readonly string[] {
   return results.map((result) => result.outcome);

@@ -1,0 +1,5 @@
+export { prepareDataDir, type ProcessConfig, readConfig, type ReadConfigOptions } from "./config.ts";
+export type { Listener, ServiceHost, ServiceParts } from "./host.ts";
+export type { ReadyMessage } from "./process-events.ts";
+export { runService, type ServiceOptions } from "./run.ts";
+export { blockUrlsOf, type CommonConfig, commonSettings, foreignNames, processNames } from "./settings.ts";

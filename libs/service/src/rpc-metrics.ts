@@ -1,0 +1,12 @@
+import type { CallInfo } from "@weft/rpc";
+import { attributes, metricNames, type Metrics } from "@weft/telemetry";
+
+/** Measures each call that the server ends. */
+export function measureCalls(metrics: Metrics): (info: CallInfo) => void {
+  const { rpcService, rpcMethod, rpcCode } = attributes;
+  const record = metrics.histogram(metricNames.rpcServerDuration, [rpcService, rpcMethod, rpcCode]);
+  return ({ method, code, durationMs }) => {
+    const [service = "", name = ""] = method.split("/");
+    record(durationMs / 1000, { [rpcService]: service, [rpcMethod]: name, [rpcCode]: code });
+  };
+}

@@ -1,0 +1,311 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Health, HealthCheckResponse_ServingStatus } from "@weft/contracts/grpc";
+import { AuthService } from "@weft/contracts/user";
+import { openEmbeddedDiscovery } from "@weft/discovery-embedded";
+import { systemClock, withTimeout } from "@weft/kit";
+import { createClient, openTransport } from "@weft/rpc";
+import type { ReadyMessage } from "./process-events.ts";
+
+const fixture = join(import.meta.dirname, "testing/fixture/main.ts");
+/** Many processes are started here: each compiles what it loads, unless another one did. */
+const compileCache = join(import.meta.dirname, "../../../.cache/compile");
+const limitMs = 15_000;
+
+/** Starts the fixture as `up` does, and passes on where it is. */
+const supervise = `
+  import { spawn } from "node:child_process";
+  const stdio = ["ignore", "pipe", "pipe", "ipc"];
+  const child = spawn(process.execPath, [${JSON.stringify(fixture)}], { stdio, detached: true });
+  child.on("message", (message) => console.log(JSON.stringify({ ...message, pid: child.pid })));
+`;
+
+let dataDir: string;
+const started = new Set<ChildProcess>();
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "weft-service-"));
+});
+
+afterEach(async () => {
+  for (const child of started) {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  }
+  started.clear();
+  rmSync(dataDir, { recursive: true });
+});
+
+/** A child process running the fixture, what it wrote, and how it ended. */
+class Process {
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+  readonly ready: Promise<ReadyMessage>;
+  #stdout = "";
+  stderr = "";
+
+  constructor(env: Record<string, string> = {}, argv: string[] = []) {
+    const child = spawn(process.execPath, [fixture, ...argv], {
+      cwd: dataDir,
+      env: {
+        PATH: process.env.PATH,
+        NODE_COMPILE_CACHE: compileCache,
+        WEFT_DATA_DIR: join(dataDir, "data"),
+        WEFT_SETTLE_MS: "200",
+        ...env,
+      },
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    started.add(child);
+    this.child = child;
+    child.stdout?.on("data", (chunk: Buffer) => (this.#stdout += chunk.toString()));
+    child.stderr?.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.exit = withTimeout(() => ended(child), { timeoutMs: limitMs, what: "the process" });
+    this.ready = withTimeout(async () => ((await once(child, "message")) as [ReadyMessage])[0], {
+      timeoutMs: limitMs,
+      what: "the start",
+    });
+    this.exit.catch(() => undefined);
+    this.ready.catch(() => undefined);
+  }
+
+  /** Messages of the log, in order. */
+  get messages(): string[] {
+    return this.lines.map(({ msg }) => String(msg));
+  }
+
+  get lines(): Record<string, unknown>[] {
+    const complete = this.#stdout.slice(0, this.#stdout.lastIndexOf("\n") + 1);
+    return complete
+      .split("\n")
+      .filter(Boolean)
+      .map((line): Record<string, unknown> => JSON.parse(line));
+  }
+
+  async says(message: string): Promise<void> {
+    const until = Date.now() + limitMs;
+    while (!this.messages.includes(message)) {
+      if (Date.now() > until) throw new Error(`it never said '${message}':\n${this.#stdout}${this.stderr}`);
+      await systemClock.sleep(10);
+    }
+  }
+}
+
+/** Not by `close`: it never comes once the channel to the child was closed from this side. */
+async function ended(child: ChildProcess): Promise<number | null> {
+  const streams = [child.stdout, child.stderr].flatMap((stream) => (stream === null ? [] : [once(stream, "close")]));
+  const [code] = (await once(child, "exit")) as [number | null];
+  await Promise.all(streams);
+  return code;
+}
+
+function callTo(address: string) {
+  const transport = openTransport({ address });
+  const client = createClient(AuthService, transport);
+  const login = (ms: number) => client.login({ email: "ada@example.org", password: String(ms) });
+  return { login, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    // One that ended and that nobody asks about is still listed.
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+const readyz = (address: string) => fetch(`http://${address}/readyz`);
+
+test("starts in order, serves, is found, and stops in order on SIGTERM while a call is in flight", async () => {
+  const service = new Process();
+  const { grpc, admin, instance, listeners } = await service.ready;
+  expect(listeners).toEqual(["127.0.0.1:1"]);
+  const discovery = await openEmbeddedDiscovery({ dataDir: join(dataDir, "data") });
+  await using stack = new AsyncDisposableStack();
+  stack.use(discovery);
+  expect(await discovery.list()).toEqual([
+    {
+      service: "fixture",
+      id: instance,
+      address: grpc,
+      metadata: { version: "1.2.3", admin, grpc, pid: String(service.child.pid) },
+    },
+  ]);
+  expect((await fetch(`http://${admin}/livez`)).status).toBe(200);
+  const report = await readyz(admin);
+  expect(report.status).toBe(200);
+  expect(await report.json()).toEqual({ service: "fixture", instance, status: "ready", checks: { store: "ok" } });
+
+  const health = createClient(Health, stack.use(openTransport({ address: grpc })));
+  const statusOf = async (name: string) => (await health.check({ service: name })).status;
+  expect(await statusOf("")).toBe(HealthCheckResponse_ServingStatus.SERVING);
+  expect(await statusOf(AuthService.typeName)).toBe(HealthCheckResponse_ServingStatus.SERVING);
+
+  const caller = stack.use(callTo(grpc));
+  const answer = caller.login(1000);
+  await service.says("trace call begins");
+  service.child.kill("SIGTERM");
+  await service.says("stopping");
+  const draining = await readyz(admin);
+  expect(draining.status).toBe(503);
+  expect(await draining.json()).toMatchObject({ status: "draining" });
+  expect(await statusOf("")).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
+  await systemClock.sleep(100);
+  expect(await discovery.list()).toEqual([]);
+  expect((await answer).accessToken).toBe("a");
+  expect(await service.exit).toBe(0);
+  expect(service.messages.filter((message) => !message.startsWith("stop phase"))).toEqual([
+    "trace compose",
+    "trace listen",
+    "trace background begins",
+    "ready",
+    "trace call begins",
+    "stopping",
+    "trace drain",
+    "trace call ends",
+    "trace background ends",
+    "trace disposed last",
+    "trace disposed first",
+    "stopped",
+  ]);
+  expect(service.stderr).toBe("");
+});
+
+test("metrics tell of the process and its calls", async () => {
+  const service = new Process();
+  const { grpc, admin } = await service.ready;
+  await using caller = callTo(grpc);
+  await caller.login(0);
+  const text = await (await fetch(`http://${admin}/metrics`)).text();
+  expect(text).toMatch(/rpc_server_duration_seconds_count\{.*rpc_method="Login".*\} 1/);
+  expect(text).toMatch(/^process_memory_usage_bytes/m);
+  expect((await fetch(`http://${admin}/nothing`)).status).toBe(404);
+  expect((await fetch(`http://${admin}/livez`, { method: "POST" })).status).toBe(405);
+});
+
+test("a second signal ends it at once", async () => {
+  const service = new Process();
+  const { grpc } = await service.ready;
+  await using caller = callTo(grpc);
+  const answer = caller.login(20_000).catch(() => "lost");
+  await service.says("trace call begins");
+  service.child.kill("SIGTERM");
+  await service.says("stopping");
+  service.child.kill("SIGTERM");
+  expect(await service.exit).toBe(1);
+  expect(await answer).toBe("lost");
+});
+
+test("a step of the stop over its limit ends it at once", async () => {
+  const service = new Process({ WEFT_FIXTURE_FAULT: "hang", WEFT_FLUSH_TIMEOUT_MS: "200" });
+  await service.ready;
+  service.child.kill("SIGINT");
+  expect(await service.exit).toBe(1);
+  expect(service.lines.at(-1)).toMatchObject({ level: "fatal", phase: "flush", limitMs: 200 });
+});
+
+test("it stops when its supervisor is gone", async () => {
+  const service = new Process();
+  await service.ready;
+  service.child.disconnect();
+  expect(await service.exit).toBe(0);
+  expect(service.lines.find(({ msg }) => msg === "stopping")).toMatchObject({ why: "the supervisor is gone" });
+});
+
+test("a killed supervisor, and a log that nobody reads any more, lose no call in flight", async () => {
+  const supervisor = spawn(process.execPath, ["--input-type=module", "--eval", supervise], {
+    cwd: dataDir,
+    env: { PATH: process.env.PATH, WEFT_DATA_DIR: join(dataDir, "data"), WEFT_SETTLE_MS: "200" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  started.add(supervisor);
+  const [line] = (await once(supervisor.stdout, "data")) as [Buffer];
+  const { grpc, pid } = JSON.parse(line.toString()) as ReadyMessage & { readonly pid: number };
+  await using caller = callTo(grpc);
+  const answer = caller.login(1000);
+  await systemClock.sleep(300);
+  supervisor.kill("SIGKILL");
+  expect((await answer).accessToken).toBe("a");
+  const late = Date.now() + limitMs;
+  while (isRunning(pid) && Date.now() < late) await systemClock.sleep(20);
+  expect(isRunning(pid)).toBe(false);
+});
+
+test.each([
+  ["background", "background work failed"],
+  ["rejection", "an error that nobody caught"],
+])("a fault (%s) stops it with exit code 1", async (fault, message) => {
+  const service = new Process({ WEFT_FIXTURE_FAULT: fault });
+  expect(await service.exit).toBe(1);
+  expect(service.messages).toContain(message);
+  expect(service.messages.at(-1)).toBe("stopped");
+});
+
+test("what compose throws is a line, and what was opened is closed", async () => {
+  const service = new Process({ WEFT_FIXTURE_FAULT: "compose" });
+  expect(await service.exit).toBe(1);
+  expect(service.stderr).toBe("fixture: the store can't be reached\n");
+  expect(service.messages).toContain("trace disposed first");
+});
+
+test("a failing check makes it unready, not dead", async () => {
+  const service = new Process({ WEFT_FIXTURE_FAULT: "unready" });
+  const { admin } = await service.ready;
+  const report = await readyz(admin);
+  expect(report.status).toBe(503);
+  expect(await report.json()).toMatchObject({ status: "unready", checks: { store: "UNAVAILABLE: no connection" } });
+  expect((await fetch(`http://${admin}/livez`)).status).toBe(200);
+});
+
+test("a handle that somebody left open does not keep it alive", async () => {
+  const service = new Process({ WEFT_FIXTURE_FAULT: "lingering" });
+  await service.ready;
+  service.child.kill("SIGTERM");
+  expect(await service.exit).toBe(0);
+  expect(service.lines.at(-1)).toMatchObject({ level: "warn", open: expect.arrayContaining(["Timeout"]) });
+});
+
+test("bad settings are a line each, from wherever they come", async () => {
+  writeFileSync(join(dataDir, "weft.yaml"), "fixture:\n  falt: none\n");
+  writeFileSync(join(dataDir, ".env"), "WEFT_LOG_LEVEL=loud\nWEFT_USER_WHATEVER=1\n");
+  const service = new Process({ WEFT_DATADIR: "x" }, ["--grpc-prot", "1"]);
+  expect(await service.exit).toBe(1);
+  expect(service.stderr.trimEnd().split("\n")).toEqual([
+    "fixture: weft.yaml: fixture.falt is not a setting; did you mean fixture.fault?",
+    "fixture: WEFT_DATADIR is not a setting; did you mean WEFT_DATA_DIR?",
+    "fixture: --grpc-prot is not a setting; did you mean --grpc-port?",
+    'fixture: .env: WEFT_LOG_LEVEL "loud" is not one of debug, info, warn, error, fatal',
+  ]);
+});
+
+test("a port in use and a data folder that can't be written to are a line each", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const taken = other.address();
+  const port = String(typeof taken === "object" ? taken?.port : 0);
+  const grpc = new Process({ WEFT_GRPC_PORT: port });
+  const admin = new Process({ WEFT_ADMIN_PORT: port });
+  writeFileSync(join(dataDir, "file"), "");
+  const folder = new Process({ WEFT_DATA_DIR: join(dataDir, "file/data") });
+  try {
+    expect(await grpc.exit).toBe(1);
+    expect(grpc.stderr).toBe(`fixture: 127.0.0.1:${port} is in use by another process\n`);
+    expect(await admin.exit).toBe(1);
+    expect(admin.stderr).toBe(`fixture: 127.0.0.1:${port} is in use by another process\n`);
+    expect(await folder.exit).toBe(1);
+    expect(folder.stderr).toMatch(
+      /^fixture: the data folder .*file\/data can't be written to \(.*\).*WEFT_DATA_DIR\n$/,
+    );
+  } finally {
+    other.close();
+  }
+});

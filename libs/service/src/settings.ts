@@ -1,0 +1,83 @@
+import { blockUrlDefaults, type BlockUrls } from "@weft/blocks";
+import { type ConfigOf, type DefaultBy, type Setting, setting, Secret } from "@weft/kit";
+import type { LogLevel } from "@weft/telemetry";
+
+/** Said here again, so that whoever reads settings does not load the logger. */
+const logLevels = ["debug", "info", "warn", "error", "fatal"] as const satisfies readonly LogLevel[];
+
+/** Longest time limit that a setting may give a phase of the stop, in milliseconds. */
+const maxPhaseMs = 600_000;
+
+/** What every process can be told. Settings of one process alone begin with its name: `user.sessionMs`. */
+export const commonSettings = {
+  dataDir: setting.text("dataDir", { default: ".weft", about: "Folder of everything that is stored on this machine." }),
+  profile: setting.choice("profile", {
+    values: ["embedded", "stack"],
+    default: "embedded",
+    about: "Which adapters the building blocks use unless told otherwise: embedded ones, or those of real servers.",
+  }),
+  discovery: blockUrl("discovery", "Where processes find each other."),
+  pubsub: blockUrl("pubsub", "The log of events."),
+  state: blockUrl("state", "Keyed state."),
+  lock: blockUrl("lock", "Locks."),
+  search: blockUrl("search", "The search engine."),
+  sql: setting.secret("sql", {
+    defaultBy: byProfile((urls) => (typeof urls.sql === "string" ? new Secret(urls.sql) : urls.sql)),
+    about: "The PostgreSQL database, with its password.",
+  }),
+  configuration: blockUrl("configuration", "Settings that change while processes run."),
+  secrets: blockUrl("secrets", "Where secrets are read."),
+  logLevel: setting.choice("logLevel", {
+    values: logLevels,
+    default: "info",
+    about: "The least that is worth a line.",
+  }),
+  host: setting.text("host", { default: "127.0.0.1", about: "Address that listeners listen on." }),
+  grpcPort: port("grpcPort", "Port of the gRPC server; 0 takes a free one."),
+  adminPort: port("adminPort", "Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one."),
+  settleMs: phase("settleMs", 250, "How long a stopping process goes on serving, so that callers notice."),
+  drainTimeoutMs: phase("drainTimeoutMs", 30_000, "Limit for the work in flight when a process stops."),
+  flushTimeoutMs: phase("flushTimeoutMs", 60_000, "Limit for background work to end after that."),
+  closeTimeoutMs: phase("closeTimeoutMs", 10_000, "Limit for closing what is open at the very end."),
+} as const satisfies Record<string, Setting<unknown>>;
+
+/** The values of {@link commonSettings}; `dataDir` is absolute. */
+export type CommonConfig = ConfigOf<typeof commonSettings>;
+
+/** The URLs of the building blocks in a configuration. */
+export function blockUrlsOf(config: CommonConfig): BlockUrls {
+  const { discovery, pubsub, state, lock, search, sql, configuration, secrets } = config;
+  return { discovery, pubsub, state, lock, search, sql, configuration, secrets };
+}
+
+/** The processes of the mesh, as discovery names them. */
+export const processNames: readonly string[] = ["gateway", "user", "indexer", "search", "notification"];
+
+/** What the environment may hold that belongs to nobody's schema, or to the gateway's alone. */
+const elsewhere = ["WEFT_PORT", "WEFT_SECRET_"];
+
+/**
+ * Names that a process leaves to others, as all of them read one environment and one `weft.yaml`: prefixes by name of
+ * the other processes, and secrets. `weft up` knows all schemas and checks every name.
+ */
+export function foreignNames(service: string): readonly string[] {
+  const others = processNames.filter((name) => name !== service);
+  return [...others.map((name) => `WEFT_${name.toUpperCase()}_`), ...elsewhere];
+}
+
+function blockUrl<K extends Exclude<keyof BlockUrls, "sql">>(name: K, about: string): Setting<string> {
+  return setting.url(name, { defaultBy: byProfile((urls) => urls[name]), about });
+}
+
+function byProfile<T>(pick: (urls: BlockUrls) => T): DefaultBy<T> {
+  const valueOf = (profile: "embedded" | "stack"): T => pick(blockUrlDefaults(profile));
+  return { setting: "profile", values: { embedded: valueOf("embedded"), stack: valueOf("stack") } };
+}
+
+function port(name: string, about: string): Setting<number> {
+  return setting.integer(name, { default: 0, min: 0, max: 65_535, about });
+}
+
+function phase(name: string, defaultMs: number, about: string): Setting<number> {
+  return setting.durationMs(name, { default: defaultMs, max: maxPhaseMs, about });
+}

@@ -1,0 +1,6 @@
+export { runCli } from "./cli.ts";
+export { type MeshFile, type MeshProcess, readMeshFile } from "./mesh-file.ts";
+export type { ProcessStatus } from "./status.ts";
+export type { Output, Terminal } from "./terminal.ts";
+export { upCommand, type UpParts } from "./up/command.ts";
+export type { ProcessSpec, ServiceSpec } from "./up/processes.ts";
