@@ -35,7 +35,12 @@ export const reasons = {
   INVALID_ARGUMENT: row("INVALID_ARGUMENT", 400, false, "The input breaks a rule of the contract."),
   MALFORMED_JSON: row("INVALID_ARGUMENT", 400, false, "The body is not JSON, or not of the message's shape."),
   UNKNOWN_FIELD: row("INVALID_ARGUMENT", 400, false, "The input has a field that the contract does not know."),
-  INVALID_FILTER: row("INVALID_ARGUMENT", 400, false, "The filter, order or field list can't be parsed or names an unknown field."),
+  INVALID_FILTER: row(
+    "INVALID_ARGUMENT",
+    400,
+    false,
+    "The filter, order or field list can't be parsed or names an unknown field.",
+  ),
   INVALID_PAGE_TOKEN: row("INVALID_ARGUMENT", 400, false, "The page token was not issued for this request."),
   INVALID_ETAG: row("INVALID_ARGUMENT", 400, false, "The etag is not of a form that was ever issued."),
   PAYLOAD_TOO_LARGE: row("INVALID_ARGUMENT", 413, false, "The body, a line or a message is over the limit."),

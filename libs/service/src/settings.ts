@@ -23,7 +23,8 @@ export const commonSettings = {
   search: blockUrl("search", "The search engine."),
   sql: setting.secret("sql", {
     defaultBy: byProfile((urls) => (typeof urls.sql === "string" ? new Secret(urls.sql) : urls.sql)),
-    about: "The PostgreSQL database, with its password.",
+    about:
+      "URL of the PostgreSQL database, with its password: `embedded:` for the one that `weft up` runs, or `postgres://user:password@host:port/database`.",
   }),
   configuration: blockUrl("configuration", "Settings that change while processes run."),
   secrets: blockUrl("secrets", "Where secrets are read."),

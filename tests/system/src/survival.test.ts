@@ -105,7 +105,7 @@ test.each(["user", "indexer", "notification", "search", "gateway"])(
       duplex: "half",
       headers: { authorization: `Bearer ${mesh.token}`, "content-type": "application/x-ndjson" },
       signal: AbortSignal.timeout(60_000),
-    } as RequestInit).then(
+    }).then(
       (response) => response.status,
       () => 0,
     );

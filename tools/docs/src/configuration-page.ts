@@ -28,7 +28,10 @@ export function configurationPage(sections: readonly SettingsSection[]): string 
   return out.join("\n") + "\n";
 }
 
-function row({ env, name, default: value, unit, allowed, required, hot, about }: SettingDescription): string {
+function row(setting: SettingDescription): string {
+  const { env, name, unit, allowed, required, hot, about } = setting;
+  // A secret prints as stars.
+  const value = setting.type === "secret" ? undefined : setting.default;
   const notes = [about, allowed && `Takes ${allowed}.`, hot && "Changes without a restart."].filter(Boolean).join(" ");
   const shown = required
     ? "required"

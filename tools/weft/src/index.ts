@@ -3,4 +3,4 @@ export { type MeshFile, type MeshProcess, readMeshFile } from "./mesh-file.ts";
 export type { ProcessStatus } from "./status.ts";
 export type { Output, Terminal } from "./terminal.ts";
 export { upCommand, type UpParts } from "./up/command.ts";
-export type { ProcessSpec, ServiceSpec } from "./up/processes.ts";
+export { knownServices, type ProcessSpec, type ServiceSpec } from "./up/processes.ts";
