@@ -122,7 +122,7 @@ test("query parameters: names of JSON and of the contract, repeated, typed", asy
   const response = await call("/api/v1/search/packages?q=x&facets=a,b&facets=c&highlight=true");
   expect(lastRequest(edge.fake, SearchService.method.search)).toMatchObject({
     index: "packages",
-    facets: ["a,b", "c"],
+    facets: ["a", "b", "c"],
     highlight: true,
   });
   expect(await response.json()).toMatchObject({
