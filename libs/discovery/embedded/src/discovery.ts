@@ -89,6 +89,7 @@ class Entry implements Registration {
   readonly #log: Log;
   readonly #onLeave: () => void;
   readonly #left = new AbortController();
+  #failing = false;
 
   constructor(instance: Instance, ttlMs: number, registry: Registry, clock: Clock, log: Log, onLeave: () => void) {
     this.instance = instance;
@@ -142,8 +143,12 @@ class Entry implements Registration {
       }
       // Stopped or blocked for longer than the TTL, or the file is new: back into the list.
       if (state === "lapsed") this.#put();
+      if (this.#failing) this.#log.info({ service, id }, "heartbeats go on");
+      this.#failing = false;
     } catch (error) {
-      this.#log.warn({ err: error, service, id }, "a heartbeat failed; it will be tried again");
+      // Once: on a full disk every one of them fails.
+      if (!this.#failing) this.#log.warn({ err: error, service, id }, "heartbeats fail; they will be tried on");
+      this.#failing = true;
     }
     return true;
   }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { Instance } from "@weft/discovery";
 import { type Clock, ManualClock, systemClock } from "@weft/kit";
 import { Recorder, startProcess, within } from "@weft/kit/testing";
@@ -93,4 +94,24 @@ test("watches cost nothing when they have ended", async () => {
   controller.abort();
   await lists.ended;
   await within(500, "no timer left", () => sleeping === 0);
+});
+
+test("while nobody can write, nobody is taken for dead", async () => {
+  await using watcher = await openEmbeddedDiscovery({ dataDir });
+  await using other = await openEmbeddedDiscovery({ dataDir });
+  await other.register(instance, { ttlMs: 1000 });
+  const lists = new Recorder(watcher.watch("user", new AbortController().signal));
+  await lists.until(1000, "the instance", (list) => list.instances.length === 1);
+  using beats = new DatabaseSync(join(dataDir, "discovery-beats.db"));
+  // Like a full disk: reading goes on, every write fails.
+  const full = ["INSERT", "UPDATE"].map((verb) => ({ verb, name: `full_${verb}` }));
+  for (const { verb, name } of full) {
+    beats.exec(`CREATE TRIGGER ${name} BEFORE ${verb} ON beat BEGIN SELECT RAISE(ABORT, 'full'); END`);
+  }
+  await lists.until(3000, "a stale list", (list) => list.stale);
+  await systemClock.sleep(1500);
+  for (const { name } of full) beats.exec(`DROP TRIGGER ${name}`);
+  await lists.until(2000, "a fresh list", (list) => !list.stale);
+  await systemClock.sleep(1500);
+  expect(lists.values.every((list) => list.instances.length === 1)).toBe(true);
 });

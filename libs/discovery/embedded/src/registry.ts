@@ -107,6 +107,11 @@ export class Registry implements Disposable {
     }));
   }
 
+  /** Throws what a heartbeat would fail with now: a full disk, a file that is locked. */
+  probe(): void {
+    this.#beats.run("INSERT OR REPLACE INTO beat VALUES ('probe', 0)");
+  }
+
   /** Calls `listener` when somebody came or went; never for heartbeats. */
   onChange(listener: () => void): Disposable {
     return this.#members.onChange(listener);

@@ -78,10 +78,13 @@ export class Watchers {
       // Whoever was listed before a gap had no chance to beat in it: it gets one TTL to show itself.
       const before = new Set(this.#rows.map(keyOf));
       const spared = (row: InstanceRow): boolean => before.has(keyOf(row)) && this.#clearSinceMs + row.ttlMs > now;
-      this.#rows = rows.filter((row) => row.expiresMs > now || spared(row));
+      const listed = rows.filter((row) => row.expiresMs > now || spared(row));
+      // Where nobody can write nobody can beat: silence is no sign of death then.
+      if (rows.some((row) => before.has(keyOf(row)) && !listed.includes(row))) this.#registry.probe();
+      this.#rows = listed;
       this.#stale = false;
     } catch (error) {
-      if (!this.#stale) this.#log.warn({ err: error }, "the registry can't be read; the last good lists stay in use");
+      if (!this.#stale) this.#log.warn({ err: error }, "the registry can't be used; the last good lists stay");
       this.#stale = true;
     }
     for (const watcher of this.#watchers) this.#give(watcher);
