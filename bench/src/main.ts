@@ -15,6 +15,10 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { j
 process.exitCode = await main(positionals, values.json ?? false);
 
 async function main(names: readonly string[], json: boolean): Promise<number> {
+  if (process.platform !== "linux") {
+    console.error("the benchmarks read CPU time and memory of processes from /proc, so they run on Linux only");
+    return 1;
+  }
   const unknown = names.filter((name) => benchmarks.every((benchmark) => benchmark.name !== name));
   if (unknown.length > 0) {
     console.error(`unknown: ${unknown.join(", ")}; there are ${benchmarks.map(({ name }) => name).join(", ")}`);

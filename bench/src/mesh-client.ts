@@ -39,33 +39,15 @@ export const meshClient: Benchmark = {
     const authorization = "Bearer bench";
     const ours = (): Promise<unknown> => client.getUser({ id: "1" }, { authorization });
     const peer = (): Promise<unknown> => bare(create(GetUserRequestSchema, { id: "1" }));
-    const cpu: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
-    const perSecond = await interleave(
+    const compared = await interleave(
       7,
-      async () => {
-        const measured = await rate(ours);
-        cpu.ours.push(measured.perCpuSecond);
-        return measured.perSecond;
-      },
-      async () => {
-        const measured = await rate(peer);
-        cpu.peer.push(measured.perCpuSecond);
-        return measured.perSecond;
-      },
+      () => rate(ours),
+      () => rate(peer),
     );
-    // The first of each warmed up.
-    const pairs = cpu.ours.slice(1).map((value, at) => ({ ours: value, peer: cpu.peer[at + 1] ?? Number.NaN }));
-    const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+    const peerName = "grpc-js client";
     return [
-      { name: "mesh-client", ...perSecond, peerName: "grpc-js client", unit: "calls/s" },
-      {
-        name: "mesh-client-cpu",
-        ours: middle(pairs.map((pair) => pair.ours)),
-        peer: middle(pairs.map((pair) => pair.peer)),
-        ratio: middle(pairs.map((pair) => pair.ours / pair.peer)),
-        peerName: "grpc-js client",
-        unit: "calls/CPU s",
-      },
+      { name: "mesh-client", ...compared("perSecond"), peerName, unit: "calls/s" },
+      { name: "mesh-client-cpu", ...compared("perCpuSecond"), peerName, unit: "calls/CPU s" },
     ];
   },
 };

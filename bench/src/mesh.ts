@@ -32,7 +32,7 @@ async function hits(mesh: Mesh, query: string): Promise<number> {
 export const startUp: Benchmark = {
   name: "start-up",
   about:
-    "From `weft up` to the line that the mesh is ready, and resident memory of each process after a minute of use.",
+    "From `weft up` to the line that the mesh is ready: the first time in an empty folder, then the median of four more. Resident memory of each process is that of an idle mesh just started.",
   async run() {
     const dataDir = await mkdtemp(join(tmpdir(), "weft-bench-"));
     try {
@@ -110,7 +110,8 @@ export const loading: Benchmark = {
 
 export const freshness: Benchmark = {
   name: "freshness",
-  about: "From the answer of a sign-up to the first search that finds it, at 200 sign-ups a second.",
+  about:
+    "From the answer of a sign-up, a moment after its commit, to the answer of the first search that finds it, at 200 sign-ups a second. One in twenty is looked for.",
   async run() {
     await using mesh = await startMesh();
     const perSecond = 200;

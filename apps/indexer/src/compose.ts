@@ -1,17 +1,24 @@
-import type { ConfigOf } from "@weft/kit";
-import type { ServiceHost, ServiceParts } from "@weft/service";
-import { followUsers } from "./app/user-events.ts";
+import { readUserEvent, userTopic } from "@weft/contracts/event";
+import type { CloudEvent } from "@weft/pubsub";
+import { follow, type ServiceHost, type ServiceParts } from "@weft/service";
+import { takeIn } from "./app/user-events.ts";
 import { usersIndex } from "./domain/users-index.ts";
 import { indexerService } from "./rpc/indexer-service.ts";
-import type { settings } from "./settings.ts";
+import type { IndexerConfig } from "./settings.ts";
 
-type Host = Pick<ServiceHost<ConfigOf<typeof settings>>, "config" | "blocks" | "clock" | "background" | "readiness">;
+const group = "indexer";
+
+type Host = Pick<ServiceHost<IndexerConfig>, "config" | "blocks" | "clock" | "log" | "background" | "readiness">;
 
 /** The indexer out of its building blocks. */
-export async function compose({ config, blocks, clock, background, readiness }: Host): Promise<ServiceParts> {
-  const [engine, pubsub] = [await blocks.search(), await blocks.pubsub()];
+export async function compose({ config, blocks, clock, log, background, readiness }: Host): Promise<ServiceParts> {
+  const [engine, pubsub] = await Promise.all([blocks.search(), blocks.pubsub()]);
   await engine.createIndex(usersIndex);
-  background("users", (signal) => followUsers(engine, pubsub, signal));
+  const handle = async (event: CloudEvent): Promise<void> => {
+    const told = readUserEvent(event);
+    if (told !== undefined) await takeIn(engine, told);
+  };
+  background("events", (signal) => follow({ pubsub, topic: userTopic, group, handle, log, clock }, signal));
   readiness("search", async () => void (await engine.getIndex(usersIndex.index)));
   const { bulkBatch: batchSize, bulkAttempts: attempts } = config;
   return { services: [indexerService({ engine, clock, bulk: { batchSize, attempts } })] };

@@ -1,2 +1,2 @@
 export { compose } from "./compose.ts";
-export { settings } from "./settings.ts";
+export { type IndexerConfig, settings } from "./settings.ts";

@@ -1,4 +1,4 @@
-import { setting } from "@weft/kit";
+import { type ConfigOf, setting } from "@weft/kit";
 
 /** What can be configured at the indexer. */
 export const settings = {
@@ -14,4 +14,7 @@ export const settings = {
     max: 10,
     about: "Tries of a document of a bulk load that failed for a reason that may pass.",
   }),
-} as const;
+};
+
+/** The values of the settings. */
+export type IndexerConfig = ConfigOf<typeof settings>;

@@ -2,10 +2,11 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { UserCreatedSchema, UserDeletedSchema } from "@weft/contracts/event";
 import { Channel, DeliveryState, NotificationService } from "@weft/contracts/notification";
 import { openBlocks } from "@weft/blocks";
-import { newUuid, type Secret, silentLog, systemClock } from "@weft/kit";
+import { newUuid, type Secret, systemClock } from "@weft/kit";
 import { Recorder, within } from "@weft/kit/testing";
 import type { KeyedEvent } from "@weft/pubsub";
 import { createClient, openServer, openTransport } from "@weft/rpc";
+import { createLogger } from "@weft/telemetry";
 import { expect, test } from "vitest";
 import { compose } from "./compose.ts";
 import { embeddedUrls, type Fixture, openFixture, openSmtpServer } from "./testing.ts";
@@ -36,7 +37,7 @@ async function start({ dataDir }: Fixture, stack: AsyncDisposableStack, smtp?: S
     blocks,
     clock: systemClock,
     newId: newUuid,
-    log: silentLog,
+    log: createLogger({ service: "notification", instance: "test", level: "fatal" }),
     stack: own,
     background: (_name, begin) => void later.push(() => void work.push(begin(stop.signal))),
     readiness: () => {},

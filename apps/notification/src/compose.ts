@@ -1,7 +1,7 @@
-import { once } from "node:events";
-import type { Clock, Log, NewId } from "@weft/kit";
-import type { Delivery, PubSub } from "@weft/pubsub";
-import type { ServiceHost, ServiceParts } from "@weft/service";
+import { readUserEvent, userTopic } from "@weft/contracts/event";
+import type { Log } from "@weft/kit";
+import type { CloudEvent } from "@weft/pubsub";
+import { follow, type ServiceHost, type ServiceParts } from "@weft/service";
 import type { StateStore } from "@weft/state";
 import { Changes } from "./app/changes.ts";
 import { keepDelivering } from "./app/deliver.ts";
@@ -10,24 +10,22 @@ import type { Parts } from "./app/parts.ts";
 import { openSmtpSender } from "./channels/smtp.ts";
 import { openWebhookSender } from "./channels/webhook.ts";
 import { decodeEvent } from "./rpc/decode.ts";
-import { notificationService } from "./rpc/service.ts";
+import { notificationService } from "./rpc/notification-service.ts";
 import type { NotificationConfig } from "./settings.ts";
 import { Inbox } from "./store/inbox.ts";
 import { Jobs } from "./store/jobs.ts";
 import { keys } from "./store/keys.ts";
 import { People } from "./store/people.ts";
 
-const topic = "weft.user.v1";
 const group = "notification";
 
-/** What this service needs of its host. */
-export type NotificationHost = Pick<
+type Host = Pick<
   ServiceHost<NotificationConfig>,
-  "config" | "clock" | "newId" | "stack" | "blocks" | "background" | "readiness"
-> & { readonly log: Log };
+  "config" | "clock" | "newId" | "log" | "stack" | "blocks" | "background" | "readiness"
+>;
 
 /** The notification service out of its building blocks. */
-export async function compose(host: NotificationHost): Promise<ServiceParts> {
+export async function compose(host: Host): Promise<ServiceParts> {
   const { config, clock, newId, log, stack, blocks } = host;
   const [store, pubsub] = await Promise.all([blocks.state("notification"), blocks.pubsub()]);
   const smtp = config.smtp && stack.use(openSmtpSender({ url: config.smtp, from: config.mailFrom }));
@@ -39,7 +37,11 @@ export async function compose(host: NotificationHost): Promise<ServiceParts> {
     newId,
     log,
   });
-  host.background("events", (signal) => consume(parts, pubsub, signal));
+  const handle = async (event: CloudEvent): Promise<void> => {
+    const told = readUserEvent(event);
+    if (told !== undefined) await takeIn(parts, decodeEvent(told));
+  };
+  host.background("events", (signal) => follow({ pubsub, topic: userTopic, group, handle, log, clock }, signal));
   host.background("deliveries", (signal) => keepDelivering(parts, { maxAttempts: config.maxAttempts, log }, signal));
   host.readiness("state", async () => void (await store.get(keys.changed)));
   return { services: [notificationService(parts)] };
@@ -47,8 +49,6 @@ export async function compose(host: NotificationHost): Promise<ServiceParts> {
 
 export interface PartsOptions extends Pick<Parts, "senders" | "clock" | "newId"> {
   readonly store: StateStore;
-  readonly clock: Clock;
-  readonly newId: NewId;
   readonly log: Log;
 }
 
@@ -60,15 +60,4 @@ export function composeParts({ store, senders, clock, newId, log }: PartsOptions
     onError: (err) => log.warn({ err }, "the store can't be asked for changes"),
   });
   return { people: new People(store), inbox: new Inbox(store), jobs: new Jobs(store), changes, senders, clock, newId };
-}
-
-/** Takes in the events of accounts until the signal aborts. */
-export async function consume(parts: Parts, pubsub: PubSub, signal: AbortSignal): Promise<void> {
-  await pubsub.ensureTopic(topic, { partitions: 8 });
-  const handle = async ({ event }: Delivery): Promise<void> => {
-    const told = decodeEvent(event);
-    if (told !== undefined) await takeIn(parts, told);
-  };
-  await using subscription = await pubsub.subscribe({ group, topics: [topic], handle });
-  if (!signal.aborted) await Promise.race([once(signal, "abort"), subscription.ended]);
 }

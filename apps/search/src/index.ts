@@ -1,1 +1,2 @@
-export { settings } from "./settings.ts";
+export { compose } from "./compose.ts";
+export { type SearchConfig, settings } from "./settings.ts";

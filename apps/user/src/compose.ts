@@ -1,22 +1,21 @@
 import { join } from "node:path";
-import type { ConfigOf } from "@weft/kit";
+import { userTopic } from "@weft/contracts/event";
 import { runOutboxRelay } from "@weft/outbox";
 import { createTokenVerifier } from "@weft/security";
 import type { CommonConfig, ServiceHost, ServiceParts } from "@weft/service";
 import { sql } from "kysely";
 import { writeAdminToken } from "./app/admin-token.ts";
 import { openSigningKeys } from "./app/signing-keys.ts";
-import { partitions, topic } from "./domain/events.ts";
 import { authService } from "./rpc/auth-service.ts";
 import { userService } from "./rpc/user-service.ts";
-import type { settings } from "./settings.ts";
+import type { UserConfig } from "./settings.ts";
 import { deleteExpired } from "./store/expired.ts";
 import { migrations, type Schema } from "./store/schema.ts";
 
 /** How often rows that ran out are removed, in milliseconds. */
 const cleanUpMs = 3_600_000;
 
-type Config = ConfigOf<typeof settings> & Pick<CommonConfig, "dataDir" | "profile">;
+type Config = UserConfig & Pick<CommonConfig, "dataDir" | "profile">;
 type Host = Pick<ServiceHost<Config>, "config" | "blocks" | "clock" | "newId" | "log" | "background" | "readiness">;
 
 /** The user service out of its building blocks. */
@@ -30,7 +29,8 @@ export async function compose({
   readiness,
 }: Host): Promise<ServiceParts> {
   const [database, pubsub, locks] = await Promise.all([blocks.sql<Schema>(), blocks.pubsub(), blocks.locks()]);
-  await Promise.all([database.migrate(migrations), pubsub.ensureTopic(topic, { partitions })]);
+  const { name, partitions } = userTopic;
+  await Promise.all([database.migrate(migrations), pubsub.ensureTopic(name, { partitions })]);
 
   const users = { database, clock, newId };
   const keys = await openSigningKeys(users);

@@ -1,2 +1,2 @@
 export { compose } from "./compose.ts";
-export { settings } from "./settings.ts";
+export { settings, type UserConfig } from "./settings.ts";

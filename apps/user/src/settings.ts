@@ -1,4 +1,4 @@
-import { setting } from "@weft/kit";
+import { type ConfigOf, setting } from "@weft/kit";
 
 const dayMs = 24 * 3_600_000;
 
@@ -20,4 +20,7 @@ export const settings = {
     about:
       "Where a token of the administrator is kept, mode 0600. Unset: `admin-token` in the data folder with the embedded profile, nowhere otherwise.",
   }),
-} as const;
+};
+
+/** The values of the settings. */
+export type UserConfig = ConfigOf<typeof settings>;

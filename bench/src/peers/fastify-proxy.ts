@@ -1,9 +1,9 @@
 // What a careful team writes by hand: fastify in front of a grpc-js client, two routes, JSON by the protobuf mapping,
-// errors as problems, the token and the trace passed on.
+// errors as problems, the caller's token and trace passed on; no validation, no trace of its own.
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { CreateUserRequestSchema, GetUserRequestSchema, NewUserSchema, UserSchema } from "@weft/contracts/user";
-import Fastify from "fastify";
-import { caller } from "./grpc-client.ts";
+import Fastify, { type FastifyRequest } from "fastify";
+import { caller, type Passed } from "./grpc-client.ts";
 import { createUser, getUser } from "./grpc-methods.ts";
 
 const [address] = process.argv.slice(2);
@@ -13,15 +13,20 @@ const callGet = caller(address, getUser);
 const callCreate = caller(address, createUser);
 const app = Fastify();
 
+function passedOn({ headers }: FastifyRequest): Passed {
+  const { authorization, traceparent } = headers;
+  return { authorization, traceparent: typeof traceparent === "string" ? traceparent : undefined };
+}
+
 app.get<{ Params: { id: string } }>("/api/v1/users/:id", async (request, reply) => {
-  const { user } = await callGet(create(GetUserRequestSchema, { id: request.params.id }));
+  const { user } = await callGet(create(GetUserRequestSchema, { id: request.params.id }), passedOn(request));
   if (user === undefined) return reply.code(404).send();
   return reply.header("etag", `"${user.etag}"`).send(toJson(UserSchema, user, { alwaysEmitImplicit: true }));
 });
 
 app.post("/api/v1/users", async (request, reply) => {
   const user = fromJson(NewUserSchema, request.body as JsonValue);
-  const created = await callCreate(create(CreateUserRequestSchema, { user }));
+  const created = await callCreate(create(CreateUserRequestSchema, { user }), passedOn(request));
   if (created.user === undefined) return reply.code(500).send();
   return reply
     .code(201)

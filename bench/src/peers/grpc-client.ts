@@ -1,12 +1,22 @@
 import { Client, credentials, Metadata, type MethodDefinition } from "@grpc/grpc-js";
 
+/** What goes with a call. */
+export interface Passed {
+  readonly authorization?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
 /** A unary call as one writes it by hand: a deadline, a token, a promise. */
-export function caller<I, O>(address: string, method: MethodDefinition<I, O>): (request: I) => Promise<O> {
+export function caller<I, O>(
+  address: string,
+  method: MethodDefinition<I, O>,
+): (request: I, passed?: Passed) => Promise<O> {
   const client = new Client(address, credentials.createInsecure());
-  return (request) =>
+  return (request, { authorization, traceparent } = { authorization: "Bearer bench" }) =>
     new Promise((resolve, reject) => {
       const metadata = new Metadata();
-      metadata.set("authorization", "Bearer bench");
+      if (authorization !== undefined) metadata.set("authorization", authorization);
+      if (traceparent !== undefined) metadata.set("traceparent", traceparent);
       client.makeUnaryRequest(
         method.path,
         method.requestSerialize,

@@ -1,1 +1,2 @@
 export * from "./gen/weft/event/v1/user_event_pb.ts";
+export { readUserEvent, type UserEvent, userTopic } from "./user-events.ts";

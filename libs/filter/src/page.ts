@@ -28,9 +28,14 @@ export function decodePageToken(token: string, query: string): JsonObject {
     bytes.subarray(1, 1 + checksumBytes).equals(checksum(body, query));
   const content: unknown = genuine ? JSON.parse(body.toString()) : undefined;
   if (!isJsonObject(content)) {
-    throw new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
+    throw invalidPageToken();
   }
   return content;
+}
+
+/** The one refusal of every page token that is not good, whatever is wrong with it. */
+export function invalidPageToken(): WeftError {
+  return new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
 }
 
 /**

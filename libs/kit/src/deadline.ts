@@ -20,6 +20,8 @@ export async function withTimeout<T>(
     if (controller.signal.aborted) give();
     controller.signal.addEventListener("abort", give, { once: true });
   });
+  // Heard below, unless `work` throws before it gives a promise.
+  aborted.catch(() => undefined);
   clock.sleep(timeoutMs, finished.signal).then(
     () => controller.abort(new WeftError("DEADLINE_EXCEEDED", `${what} took longer than ${timeoutMs} ms`)),
     () => undefined,

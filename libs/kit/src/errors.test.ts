@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isReason, isWeftError, type Reason, reasonOfCode, reasons, WeftError } from "./index.ts";
+import { errorCode, isReason, isWeftError, type Reason, reasonOfCode, reasons, WeftError } from "./index.ts";
 
 test("the reason decides code, retry and HTTP status", () => {
   const error = new WeftError("ETAG_MISMATCH", "changed meanwhile", { metadata: { id: "7" } });
@@ -18,6 +18,13 @@ test("anything thrown becomes a WeftError", () => {
   const bug = new TypeError("x is not a function");
   expect(WeftError.from(bug)).toMatchObject({ code: "INTERNAL", message: "an unexpected error", cause: bug });
   expect(WeftError.from("text").code).toBe("INTERNAL");
+});
+
+test("the code of an error is told where it has one", () => {
+  expect(errorCode(Object.assign(new Error("no such file"), { code: "ENOENT" }))).toBe("ENOENT");
+  expect(errorCode(new WeftError("LEASE_LOST", "gone"))).toBe("FAILED_PRECONDITION");
+  expect(errorCode(new DOMException("gone", "AbortError"))).toBeUndefined();
+  expect(errorCode({ code: "ENOENT" })).toBeUndefined();
 });
 
 test("every code has a reason that stands for it", () => {

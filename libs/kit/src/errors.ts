@@ -68,3 +68,8 @@ export class WeftError extends Error {
 export function isWeftError(error: unknown, ...what: readonly (Reason | Code)[]): error is WeftError {
   return error instanceof WeftError && (what.length === 0 || what.includes(error.reason) || what.includes(error.code));
 }
+
+/** The `code` that an error carries, Node's `ENOENT` for one; undefined where there is none. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}

@@ -15,10 +15,11 @@ export {
   type Settings,
 } from "./config.ts";
 export { withTimeout } from "./deadline.ts";
-export { type FieldViolation, isWeftError, WeftError, type WeftErrorOptions } from "./errors.ts";
+export { errorCode, type FieldViolation, isWeftError, WeftError, type WeftErrorOptions } from "./errors.ts";
 export { countingIds, newUuid, type NewId } from "./ids.ts";
 export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 export { Latest } from "./latest.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";
 export { Secret } from "./secret.ts";
+export { watchSignals } from "./signals.ts";

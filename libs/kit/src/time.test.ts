@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { backoffMs, ManualClock, systemClock, WeftError, withTimeout } from "./index.ts";
 
 test("backoff grows to its bound and is jittered over all of it", () => {
@@ -36,6 +36,27 @@ test.each([["system", systemClock] as const, ["manual", new ManualClock()] as co
   },
 );
 
+test("a sleep may be longer than a timer can be", async () => {
+  vi.useFakeTimers();
+  try {
+    const dayMs = 24 * 60 * 60 * 1000;
+    let woken = false;
+    void systemClock.sleep(60 * dayMs).then(() => (woken = true));
+    await vi.advanceTimersByTimeAsync(60 * dayMs - 1);
+    expect(woken).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(woken).toBe(true);
+    const controller = new AbortController();
+    const sleep = expect(systemClock.sleep(60 * dayMs, controller.signal)).rejects.toThrow();
+    await vi.advanceTimersByTimeAsync(30 * dayMs);
+    controller.abort();
+    await sleep;
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("withTimeout gives the result, the failure, or DEADLINE_EXCEEDED and aborts the work", async () => {
   const clock = new ManualClock();
   const options = { timeoutMs: 50, what: "the query", clock };
@@ -64,4 +85,21 @@ test("withTimeout follows the caller's signal", async () => {
   });
   controller.abort();
   await expect(work).rejects.toMatchObject({ code: "CANCELLED" });
+});
+
+test("withTimeout leaves no rejection behind when the work throws at once and the caller had given up", async () => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): unknown => unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  try {
+    const work = (): Promise<never> => {
+      throw new Error("no");
+    };
+    const options = { timeoutMs: 60_000, what: "it", signal: AbortSignal.abort() };
+    await expect(withTimeout(work, options)).rejects.toThrow("no");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+  } finally {
+    process.off("unhandledRejection", note);
+  }
 });

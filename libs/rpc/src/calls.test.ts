@@ -173,7 +173,7 @@ describe("calls", () => {
       message: "an unexpected error",
     });
     expect(logged).toMatchObject([
-      { traceId: trace.traceId, code: "INTERNAL", err: { message: "the password is hunter2" } },
+      { trace_id: trace.traceId, code: "INTERNAL", err: { message: "the password is hunter2" } },
     ]);
     expect(calls).toMatchObject([{ method: "weft.test.v1.EchoService/Say", kind: "unary", code: "INTERNAL" }]);
   });

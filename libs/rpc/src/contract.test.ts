@@ -78,6 +78,22 @@ describe("a server holds its methods to their contract", () => {
     expect(sum).toBe(1);
   });
 
+  test("access to a stream that holds no message", async () => {
+    let ran = 0;
+    const run = async () => ({ number: (ran += 1) });
+    await using echo = await openEcho({ adminAll: run, ownAll: run }, { tokens });
+    const client = createClient(EchoService, echo.transport);
+    async function* nothing() {}
+    const ann = { authorization: "Bearer ann" };
+    expect(await errorFrom(client.adminAll(nothing(), ann))).toMatchObject({ reason: "PERMISSION_DENIED" });
+    expect(await errorFrom(client.adminAll(nothing()))).toMatchObject({ reason: "UNAUTHENTICATED" });
+    expect(await errorFrom(client.ownAll(nothing()))).toMatchObject({ reason: "UNAUTHENTICATED" });
+    expect(ran).toBe(0);
+    await client.adminAll(nothing(), { authorization: "Bearer root" });
+    await client.ownAll(nothing(), ann);
+    expect(ran).toBe(2);
+  });
+
   test("who calls is told to the handler, with the token to pass on", async () => {
     await using echo = await openEcho(
       { known: (_, { principal, authorization }) => ({ text: `${principal?.subject}|${authorization}` }) },

@@ -47,11 +47,6 @@ export function authorize({ access, principal, schema, message }: AccessRequest)
   }
 }
 
-/** Whether the rule can be decided only with the request at hand. */
-export function looksAtRequest(access: Access | undefined): boolean {
-  return access?.rule.case === "owner";
-}
-
 function need(principal: Principal | undefined): Principal {
   if (principal === undefined) throw new WeftError("UNAUTHENTICATED", "a token is needed");
   return principal;

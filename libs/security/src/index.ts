@@ -1,4 +1,4 @@
-export { type AccessRequest, adminRole, authorize, looksAtRequest } from "./authorize.ts";
+export { type AccessRequest, adminRole, authorize } from "./authorize.ts";
 export { hashPassword, verifyPassword } from "./password.ts";
 export type { Principal } from "./principal.ts";
 export { createTokenVerifier, type TokenVerifierOptions } from "./token-verifier.ts";

@@ -1,3 +1,4 @@
+import { errorCode } from "@weft/kit";
 import type { Logger } from "@weft/telemetry";
 
 export type Work = (signal: AbortSignal) => Promise<void>;
@@ -54,6 +55,5 @@ export class Background {
 }
 
 function isAbort(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return error.name === "AbortError" || ("code" in error && error.code === "CANCELLED");
+  return (error instanceof Error && error.name === "AbortError") || errorCode(error) === "CANCELLED";
 }

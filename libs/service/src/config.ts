@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type ConfigOf, loadConfig, type Settings, WeftError } from "@weft/kit";
+import { type ConfigOf, errorCode, loadConfig, type Settings, WeftError } from "@weft/kit";
 import { type CommonConfig, commonSettings, foreignNames } from "./settings.ts";
 
 export { blockUrlsOf, type CommonConfig, commonSettings, foreignNames, processNames } from "./settings.ts";
@@ -54,10 +54,19 @@ function prefixed(prefix: string, settings: Settings): Settings {
   return Object.fromEntries(Object.entries(settings).map(([key, one]) => [`${prefix} ${key}`, one]));
 }
 
-/** Makes the data folder if it is not there. `INVALID_CONFIGURATION` when it can't be written to. */
+/**
+ * The embedded PostgreSQL of root runs as another user, who has to get through the data folder. On Linux it is given the
+ * capability to; elsewhere the folder lets everybody through, and still nobody else look into it.
+ */
+const folderMode = process.platform !== "linux" && process.getuid?.() === 0 ? 0o711 : 0o700;
+
+/**
+ * Makes the data folder if it is not there, for this user alone; one that is there keeps its mode, as it may be for more
+ * than us. `INVALID_CONFIGURATION` when it can't be written to.
+ */
 export function prepareDataDir(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+    mkdirSync(dataDir, { recursive: true, mode: folderMode });
     accessSync(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = error instanceof Error ? error.message.split(",")[0] : String(error);
@@ -70,7 +79,7 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     const why = error instanceof Error ? error.message : String(error);
     throw new WeftError("INVALID_CONFIGURATION", `${path} can't be read: ${why}`, { cause: error });
   }

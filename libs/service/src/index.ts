@@ -1,4 +1,5 @@
 export { prepareDataDir, type ProcessConfig, readConfig, type ReadConfigOptions } from "./config.ts";
+export { follow, type FollowOptions } from "./follow.ts";
 export type { Listener, ServiceHost, ServiceParts } from "./host.ts";
 export type { ReadyMessage } from "./process-events.ts";
 export { runService, type ServiceOptions } from "./run.ts";

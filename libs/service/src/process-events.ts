@@ -1,20 +1,20 @@
+import { watchSignals } from "@weft/kit";
 import type { Logger } from "@weft/telemetry";
 import type { Stop } from "./stop.ts";
 
 /**
  * What happens to the process as a whole, turned into the wish to stop: signals, a supervisor that is gone, errors that
- * nobody caught. A second signal ends the process at once with exit code 1. Disposing gives up listening.
+ * nobody caught. A second signal that is no echo of the first ends the process at once with exit code 1. Disposing
+ * gives up listening.
  */
 export function watchProcess(stop: Stop, log: Logger): Disposable {
-  let signals = 0;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    signals += 1;
-    if (signals > 1) {
+  const signals = watchSignals(["SIGINT", "SIGTERM"], (signal, count) => {
+    if (count > 1) {
       log.warn({ signal }, "second signal: ending at once");
       process.exit(1);
     }
     stop.ask({ why: signal, exitCode: 0 });
-  };
+  });
   const onDisconnect = (): void => stop.ask({ why: "the supervisor is gone", exitCode: 0 });
   const onError = (err: unknown, origin: string): void => {
     log.fatal({ err, origin }, "an error that nobody caught");
@@ -22,14 +22,13 @@ export function watchProcess(stop: Stop, log: Logger): Disposable {
   };
   const onRejection = (err: unknown): void => onError(err, "unhandledRejection");
 
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   process.on("disconnect", onDisconnect);
   process.on("uncaughtException", onError).on("unhandledRejection", onRejection);
   // A supervisor that died before we listened leaves no event behind.
   if (process.channel !== undefined && !process.connected) onDisconnect();
   return {
     [Symbol.dispose]: () => {
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+      signals[Symbol.dispose]();
       process.off("disconnect", onDisconnect);
       process.off("uncaughtException", onError).off("unhandledRejection", onRejection);
     },

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -200,9 +200,34 @@ test("a second signal ends it at once", async () => {
   await service.says("trace call begins");
   service.child.kill("SIGTERM");
   await service.says("stopping");
+  // Any sooner it would be an echo.
+  await systemClock.sleep(400);
   service.child.kill("SIGTERM");
   expect(await service.exit).toBe(1);
   expect(await answer).toBe("lost");
+});
+
+test("a signal that comes to the whole group, and once more from whoever passes it on, is one", async () => {
+  const service = new Process();
+  const { grpc } = await service.ready;
+  await using caller = callTo(grpc);
+  const answer = caller.login(500);
+  await service.says("trace call begins");
+  service.child.kill("SIGINT");
+  await service.says("stopping");
+  service.child.kill("SIGINT");
+  expect((await answer).accessToken).toBe("a");
+  expect(await service.exit).toBe(0);
+});
+
+test("what it writes is for nobody else on the machine", async () => {
+  const service = new Process({ WEFT_FIXTURE_FAULT: "scratch" });
+  await service.ready;
+  const folder = join(dataDir, "data");
+  const names = readdirSync(folder);
+  expect(names).toEqual(expect.arrayContaining(["discovery.db", "discovery.db-wal", "scratch"]));
+  const open = ["", ...names].filter((name) => (statSync(join(folder, name)).mode & 0o077) !== 0);
+  expect(open).toEqual([]);
 });
 
 test("a step of the stop over its limit ends it at once", async () => {

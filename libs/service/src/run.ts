@@ -44,7 +44,8 @@ const clock = systemClock;
  * step over its limit ends the process at once with 1. What keeps a process from starting is a line on standard error
  * for each problem, and 1.
  *
- * The one place that touches what belongs to the process as a whole: signals, uncaught errors, the exit.
+ * The one place that touches what belongs to the process as a whole: signals, uncaught errors, the modes of new files,
+ * the exit.
  */
 export async function runService<S extends Settings>(options: ServiceOptions<S>): Promise<number> {
   const { name, env } = options;
@@ -55,6 +56,8 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
   } catch (error) {
     return complain(name, error);
   }
+  // Whatever is written from here on holds personal data or secrets: it is the user's alone.
+  process.umask(0o077);
   const instance = newUuid();
   const log = createLogger({ service: name, instance, level: config.common.logLevel });
   const stop = new Stop();

@@ -1,4 +1,4 @@
-import { WeftError } from "@weft/kit";
+import { errorCode, WeftError } from "@weft/kit";
 
 // Primary result codes: https://www.sqlite.org/rescode.html
 const busy = 5;
@@ -32,7 +32,7 @@ export function sqliteError(error: unknown): unknown {
 }
 
 function folderError(error: Error): Error {
-  if (!("syscall" in error) || !("code" in error)) return error;
-  if (error.code === "ENOSPC") return new WeftError("RESOURCE_EXHAUSTED", "the disk is full", { cause: error });
+  if (!("syscall" in error)) return error;
+  if (errorCode(error) === "ENOSPC") return new WeftError("RESOURCE_EXHAUSTED", "the disk is full", { cause: error });
   return new WeftError("UNAVAILABLE", `the data folder can't be used: ${error.message}`, { cause: error });
 }

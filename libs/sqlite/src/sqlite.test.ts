@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -33,6 +33,25 @@ test("schema steps are applied once, later ones on top", () => {
   using file = new SqliteFile({ path, schema: [...schema, "ALTER TABLE item ADD COLUMN size INTEGER"] });
   expect(file.all("SELECT size FROM item")).toEqual([]);
   expect(() => new SqliteFile({ path, schema })).toThrow(/newer version/);
+});
+
+test("the files are for nobody else on the machine, and neither is a folder made for them", async () => {
+  const under = join(folder, "data");
+  using file = new SqliteFile({ path: join(under, "a.db"), schema });
+  file.run("INSERT INTO item (name) VALUES ('x')");
+  const names = await readdir(under);
+  expect(names.sort()).toEqual(["a.db", "a.db-shm", "a.db-wal"]);
+  const modes = await Promise.all(["", ...names].map(async (name) => (await stat(join(under, name))).mode & 0o777));
+  expect(modes).toEqual([0o700, 0o600, 0o600, 0o600]);
+});
+
+test.runIf(process.platform === "linux")("a file that can't be used is not held open", async () => {
+  const path = join(folder, "broken.db");
+  await writeFile(path, "this is no database, and long enough to be looked at: ".repeat(100));
+  expect(() => new SqliteFile({ path, schema })).toThrow(/damaged/);
+  const fds = await readdir("/proc/self/fd");
+  const open = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")));
+  expect(open).not.toContain(path);
 });
 
 test("a file that is no database, and a folder that can't be written, are clear errors", () => {

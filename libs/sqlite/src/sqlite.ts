@@ -1,12 +1,12 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { WeftError } from "@weft/kit";
+import { errorCode, WeftError } from "@weft/kit";
 import { ChangeWatch } from "./change-watch.ts";
 import { sqliteError } from "./errors.ts";
 
 export interface OpenSqliteOptions {
-  /** Path of the file; its folder is made when missing. */
+  /** Path of the file; it and its folder are made when missing, for this user alone. */
   readonly path: string;
   /** Schema steps, each SQL text, applied once and in order; only ever appended to. */
   readonly schema: readonly string[];
@@ -30,12 +30,19 @@ export class SqliteFile implements Disposable {
   constructor(options: OpenSqliteOptions) {
     const { path, schema, durability = "normal", busyTimeoutMs = 5000 } = options;
     this.#db = guard(() => {
-      mkdirSync(dirname(path), { recursive: true });
-      const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
-      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability}; PRAGMA foreign_keys = ON`);
-      return db;
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      makeFile(path);
+      return new DatabaseSync(path, { timeout: busyTimeoutMs });
     });
-    this.#migrate(schema);
+    try {
+      guard(() =>
+        this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability}; PRAGMA foreign_keys = ON`),
+      );
+      this.#migrate(schema);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
     this.#watch = new ChangeWatch(path, () => this.#dataVersion());
   }
 
@@ -77,7 +84,11 @@ export class SqliteFile implements Disposable {
       guard(() => this.#db.exec("COMMIT"));
       return result;
     } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      try {
+        if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      } catch {
+        // The first failure says more than this one.
+      }
       throw error;
     } finally {
       this.#depth -= 1;
@@ -94,7 +105,7 @@ export class SqliteFile implements Disposable {
       return work();
     } finally {
       this.#depth -= 1;
-      if (this.#db.isTransaction) this.#db.exec("COMMIT");
+      if (this.#db.isTransaction) guard(() => this.#db.exec("COMMIT"));
     }
   }
 
@@ -143,19 +154,26 @@ export class SqliteFile implements Disposable {
 
   #migrate(schema: readonly string[]): void {
     const applied = (): number => this.get<{ user_version: number }>("PRAGMA user_version")?.user_version ?? 0;
-    try {
-      if (applied() < schema.length) {
-        guard(() => this.#db.exec("BEGIN IMMEDIATE"));
-        for (const step of schema.slice(applied())) guard(() => this.#db.exec(step));
-        guard(() => this.#db.exec(`PRAGMA user_version = ${schema.length}; COMMIT`));
-      }
-      if (applied() > schema.length) {
-        throw new WeftError("FAILED_PRECONDITION", "the data folder was written by a newer version of Weft");
-      }
-    } catch (error) {
-      this.#db.close();
-      throw error;
+    if (applied() < schema.length) {
+      guard(() => this.#db.exec("BEGIN IMMEDIATE"));
+      // Another process may have been faster, and may know more steps.
+      const before = applied();
+      for (const step of schema.slice(before)) guard(() => this.#db.exec(step));
+      guard(() => this.#db.exec(`PRAGMA user_version = ${Math.max(before, schema.length)}; COMMIT`));
     }
+    if (applied() > schema.length) {
+      throw new WeftError("FAILED_PRECONDITION", "the data folder was written by a newer version of Weft");
+    }
+  }
+}
+
+/** SQLite gives its own `-wal` and `-shm` files the mode of this one. */
+function makeFile(path: string): void {
+  try {
+    // Never opens one that is there: closing it would free the locks that this process has on it (POSIX).
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
   }
 }
 

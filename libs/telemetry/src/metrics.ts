@@ -82,10 +82,17 @@ export function createMetrics(): Metrics {
   };
 }
 
+/** Labels by attribute: this is on the way of every call, and the names are few. */
+const labels = new Map<string, string>();
+
 function label(attribute: string): string {
-  return attribute.replaceAll(".", "_");
+  let name = labels.get(attribute);
+  if (name === undefined) labels.set(attribute, (name = attribute.replaceAll(".", "_")));
+  return name;
 }
 
 function labelled(attributes: Attributes): Attributes {
-  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [label(name), value]));
+  const named: Record<string, string> = {};
+  for (const name in attributes) named[label(name)] = attributes[name] ?? "";
+  return named;
 }

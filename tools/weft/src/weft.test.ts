@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -62,6 +62,20 @@ test("a log file has a bound", () => {
   expect(readdirSync(join(folder, "logs")).sort()).toEqual(["x.log", "x.log.1", "x.log.2", "x.log.3"]);
   expect(readFileSync(join(folder, "logs/x.log"), "utf8")).toMatch(/line 39\n$/);
   expect(readFileSync(join(folder, "logs/x.log.3"), "utf8").length).toBeLessThanOrEqual(30);
+});
+
+test("a log that can't be written loses lines, and goes on when it can", () => {
+  using file = new LogFile(join(folder, "logs/x.log"), { maxBytes: 12 });
+  file.append("line 1");
+  // In the way of what is put aside, and of the file itself.
+  rmSync(join(folder, "logs"), { recursive: true });
+  writeFileSync(join(folder, "logs"), "");
+  file.append("line 2");
+  file.append("line 3");
+  rmSync(join(folder, "logs"));
+  mkdirSync(join(folder, "logs"));
+  file.append("line 4");
+  expect(readFileSync(join(folder, "logs/x.log"), "utf8")).toBe("line 4\n");
 });
 
 test("a follower reads on when the file is put aside, and misses no line", () => {

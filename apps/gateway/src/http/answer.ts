@@ -27,8 +27,26 @@ export function sendWhole(
   if (exchange.draining.aborted) lines.push("connection", "close");
   reply.hijack();
   reply.raw.writeHead(status, lines);
-  // To HEAD, node sends no body.
-  reply.raw.end(body);
+  endSoon(reply.raw, body);
+}
+
+/** Answers made in this turn of the event loop; as many as there are requests in flight. */
+let made: { readonly raw: ServerResponse; readonly body: string | undefined }[] = [];
+
+/**
+ * Writes an answer when this turn of the event loop ends, together with the others that are made in it. Responses of
+ * one process come over one connection, many in a turn, and each write between the making of two answers would wake a
+ * reader that has just gone to sleep.
+ */
+function endSoon(raw: ServerResponse, body: string | undefined): void {
+  if (made.push({ raw, body }) === 1) setImmediate(endMade);
+}
+
+function endMade(): void {
+  const answers = made;
+  made = [];
+  // To HEAD, and to a caller that has gone, node sends no body.
+  for (const { raw, body } of answers) raw.end(body);
 }
 
 /** Sends JSON text with the status of a success; in an envelope where that was asked for. */

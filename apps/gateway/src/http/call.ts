@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Message } from "@bufbuild/protobuf";
 import { isWeftError, type Log, WeftError } from "@weft/kit";
 import type { CallOptions, Transport } from "@weft/rpc";
@@ -36,25 +37,42 @@ interface Surroundings {
   readonly draining: AbortSignal;
 }
 
-/** Makes the call that a request stands for and answers with what comes back. Throws WeftErrors that have no answer yet. */
-export async function answerCall(found: Found, surroundings: Surroundings): Promise<void> {
-  const { reply, exchange, authorization } = found;
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort(new WeftError("CANCELLED", "the caller went away"));
-  reply.raw.once("close", onClose);
-  const options = { signal: gone.signal, trace: exchange.trace, ...(authorization !== undefined && { authorization }) };
-  try {
-    switch (found.route.answering.kind) {
-      case "unary":
-        return await answerUnary(found, surroundings, options);
-      case "upload":
-        return await answerUpload(found, surroundings, options);
-      default:
-        return await answerStream(found, surroundings, options);
-    }
-  } finally {
-    reply.raw.off("close", onClose);
+/**
+ * Makes the call that a request stands for and answers with what comes back. Rejects with WeftErrors that have no answer
+ * yet.
+ */
+export function answerCall(found: Found, surroundings: Surroundings): Promise<void> {
+  const { request, exchange, authorization } = found;
+  const { trace } = exchange;
+  const signal = goneOf(request.raw.socket);
+  const options = authorization === undefined ? { signal, trace } : { signal, trace, authorization };
+  switch (found.route.answering.kind) {
+    case "unary":
+      return answerUnary(found, surroundings, options);
+    case "upload":
+      return answerUpload(found, surroundings, options);
+    default:
+      return answerStream(found, surroundings, options);
   }
+}
+
+const connections = new WeakMap<Socket, AbortSignal>();
+
+/**
+ * Aborted when the caller goes away. HTTP/1.1 has no other way to give up than to close the connection, so its requests
+ * share one signal.
+ */
+function goneOf(socket: Socket): AbortSignal {
+  let signal = connections.get(socket);
+  if (signal === undefined) {
+    const gone = new AbortController();
+    signal = gone.signal;
+    const abort = (): void => gone.abort(new WeftError("CANCELLED", "the caller went away"));
+    if (socket.destroyed) abort();
+    else socket.once("close", abort);
+    connections.set(socket, signal);
+  }
+  return signal;
 }
 
 type Options = CallOptions & { readonly signal: AbortSignal };

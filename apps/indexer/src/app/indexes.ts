@@ -1,4 +1,4 @@
-import { decodePageToken, encodePageToken, pageSize } from "@weft/filter";
+import { decodePageToken, encodePageToken, invalidPageToken, pageSize } from "@weft/filter";
 import { type JsonObject, WeftError } from "@weft/kit";
 import type { IndexInfo, SearchEngine } from "@weft/search";
 import { usersIndex } from "../domain/users-index.ts";
@@ -13,8 +13,7 @@ export async function listIndexes(
 ): Promise<{ readonly indexes: readonly IndexInfo[]; readonly nextPageToken: string }> {
   const size = pageSize(input.pageSize, pageLimits);
   const after = input.pageToken === "" ? "" : decodePageToken(input.pageToken, listQuery)["after"];
-  if (typeof after !== "string")
-    throw new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
+  if (typeof after !== "string") throw invalidPageToken();
   const rest = (await engine.listIndexes()).filter(({ definition }) => definition.index > after);
   const indexes = rest.slice(0, size);
   const last = indexes.at(-1)?.definition.index;

@@ -30,7 +30,7 @@ const created = { kind: "created", account: account(1) } satisfies AccountEvent;
 const updated = { kind: "updated", account: account(2) } satisfies AccountEvent;
 const deleted: AccountEvent = { kind: "deleted", userId: "u1", version: 3 };
 
-const inboxOf = async (userId: string) => (await list(parts, { userId, pageSize: 100, pageToken: "" })).notifications;
+const inboxOf = async (userId: string) => (await list(parts, { userId, size: 100, pageToken: "" })).notifications;
 const message = { caller: "admin", userId: "u1", type: "news", title: "Hello", body: "", requestId: "" };
 const [me, other, admin] = [
   { subject: "u1", roles: [] },
@@ -102,10 +102,10 @@ test("a request id gets one notification, and is refused for another one", async
 
 test("pages go from the newest to the oldest, and stay right while more arrive", async () => {
   for (let n = 1; n <= 5; n += 1) await send(parts, { ...message, title: `t${n}` });
-  const first = await list(parts, { userId: "u1", pageSize: 2, pageToken: "" });
+  const first = await list(parts, { userId: "u1", size: 2, pageToken: "" });
   await send(parts, { ...message, title: "t6" });
-  const second = await list(parts, { userId: "u1", pageSize: 2, pageToken: first.nextPageToken });
-  const third = await list(parts, { userId: "u1", pageSize: 2, pageToken: second.nextPageToken });
+  const second = await list(parts, { userId: "u1", size: 2, pageToken: first.nextPageToken });
+  const third = await list(parts, { userId: "u1", size: 2, pageToken: second.nextPageToken });
   const titles = [first, second, third].map((page) => page.notifications.map((notification) => notification.title));
   expect(titles).toEqual([["t5", "t4"], ["t3", "t2"], ["t1"]]);
   expect(third.nextPageToken).toBe("");
@@ -114,7 +114,7 @@ test("pages go from the newest to the oldest, and stay right while more arrive",
     ["u1", "garbage"],
     ["u1", `${first.nextPageToken}A`],
   ] as const) {
-    const forged = list(parts, { userId, pageSize: 2, pageToken });
+    const forged = list(parts, { userId, size: 2, pageToken });
     await expect(forged).rejects.toMatchObject({ reason: "INVALID_PAGE_TOKEN" });
   }
 });

@@ -1,8 +1,10 @@
-import { decodePageToken, encodePageToken } from "@weft/filter";
+import { decodePageToken, encodePageToken, invalidPageToken, pageSize } from "@weft/filter";
 import { WeftError } from "@weft/kit";
-import type { Principal } from "@weft/security";
+import { adminRole, type Principal } from "@weft/security";
 import { markRead, type Notification } from "../domain/notification.ts";
 import type { Parts } from "./parts.ts";
+
+const pageLimits = { default: 50, max: 500 };
 
 /** A notification of the caller's, or anybody's for an administrator. Others' are `NOT_FOUND`: that they exist is nobody's business. */
 export async function get(parts: Parts, caller: Principal | undefined, id: string): Promise<Notification> {
@@ -21,6 +23,13 @@ export async function read(parts: Parts, caller: Principal | undefined, id: stri
   return changed;
 }
 
+export interface ListInput {
+  readonly userId: string;
+  /** 0 means 50; over 500 is taken as 500. */
+  readonly size: number;
+  readonly pageToken: string;
+}
+
 export interface Page {
   readonly notifications: readonly Notification[];
   /** Empty on the last page. */
@@ -28,26 +37,24 @@ export interface Page {
 }
 
 /** Newest first. `INVALID_PAGE_TOKEN` for a token of another inbox. */
-export async function list(
-  parts: Parts,
-  { userId, pageSize, pageToken }: { readonly userId: string; readonly pageSize: number; readonly pageToken: string },
-): Promise<Page> {
+export async function list(parts: Parts, { userId, size, pageToken }: ListInput): Promise<Page> {
+  const limit = pageSize(size, pageLimits);
   const query = JSON.stringify(["notifications", userId]);
   const before = pageToken === "" ? undefined : decodePageToken(pageToken, query)["before"];
   if (before !== undefined && typeof before !== "number") {
-    throw new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
+    throw invalidPageToken();
   }
   const person = await parts.people.get(userId);
   if (person.state === "deleted") return { notifications: [], nextPageToken: "" };
-  const found = await parts.inbox.newest(userId, pageSize + 1, before);
-  const notifications = found.slice(0, pageSize);
+  const found = await parts.inbox.newest(userId, limit + 1, before);
+  const notifications = found.slice(0, limit);
   const last = notifications.at(-1);
-  const more = found.length > pageSize && last !== undefined;
+  const more = found.length > limit && last !== undefined;
   return { notifications, nextPageToken: more ? encodePageToken({ before: last.sequence }, query) : "" };
 }
 
 function maySee(caller: Principal | undefined, userId: string): boolean {
-  return caller !== undefined && (caller.subject === userId || caller.roles.includes("admin"));
+  return caller !== undefined && (caller.subject === userId || caller.roles.includes(adminRole));
 }
 
 function notFound(): WeftError {

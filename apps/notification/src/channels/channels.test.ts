@@ -53,6 +53,14 @@ test.each([
   expect(error).toMatchObject({ reason, message: expect.not.stringContaining("zoe") });
 });
 
+test("a mail server that takes its time is given up, to be tried again", async () => {
+  const late: (() => void)[] = [];
+  await using server = await openSmtpServer({ onMailFrom: (_address, _session, done) => void late.push(done) });
+  using sender = openSmtpSender({ url: server.url, from: "no-reply@example.org", timeoutMs: 200 });
+  await expect(sender.send(notification, "zoe@example.org")).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  for (const done of late) done();
+});
+
 test("a mail server that is away can be tried again; a URL of another kind is refused at once", async () => {
   let url = new Secret("");
   {

@@ -1,5 +1,4 @@
-import type { Secret } from "@weft/kit";
-import { WeftError } from "@weft/kit";
+import { type Secret, WeftError, withTimeout } from "@weft/kit";
 import { createTransport } from "nodemailer";
 import type { Sender } from "../app/sender.ts";
 import type { Notification } from "../domain/notification.ts";
@@ -12,10 +11,12 @@ export interface SmtpOptions {
   readonly url: Secret;
   /** Sender of the mails. */
   readonly from: string;
+  /** Longest time of a mail, from its place in the queue for a connection to its end, in milliseconds. Default 30,000. */
+  readonly timeoutMs?: number;
 }
 
 /** Sends notifications as plain text. Disposing closes its connections. */
-export function openSmtpSender({ url, from }: SmtpOptions): Sender & Disposable {
+export function openSmtpSender({ url, from, timeoutMs = 30_000 }: SmtpOptions): Sender & Disposable {
   const transport = createTransport({
     url: checkedUrl(url),
     pool: true,
@@ -31,8 +32,10 @@ export function openSmtpSender({ url, from }: SmtpOptions): Sender & Disposable 
     async send({ id, title, body }: Notification, address) {
       // The same id at every try, so that a mail that went out twice can be told.
       const messageId = `<${encodeURIComponent(id)}@weft>`;
+      const mail = { from, to: { name: "", address }, subject: title, text: body, messageId };
       try {
-        await transport.sendMail({ from, to: { name: "", address }, subject: title, text: body, messageId });
+        // A server may be slow in every one of its steps.
+        await withTimeout(() => transport.sendMail(mail), { timeoutMs, what: "a mail" });
       } catch (cause) {
         throw smtpError(cause);
       }

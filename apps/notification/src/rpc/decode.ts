@@ -1,11 +1,8 @@
-import { fromBinary } from "@bufbuild/protobuf";
-import { UserCreatedSchema, UserDeletedSchema, type UserState, UserUpdatedSchema } from "@weft/contracts/event";
+import type { UserEvent } from "@weft/contracts/event";
 import { Channel as ChannelPb, type Preferences as PreferencesPb } from "@weft/contracts/notification";
 import { WeftError } from "@weft/kit";
-import type { CloudEvent } from "@weft/pubsub";
 import type { AccountEvent } from "../app/events.ts";
-import type { Account } from "../domain/person.ts";
-import { defaultPreferences, type OuterChannel, type Preferences } from "../domain/preferences.ts";
+import type { OuterChannel, Preferences } from "../domain/preferences.ts";
 
 /** What a request says of preferences. The inbox is no choice: naming it changes nothing. */
 function decodePreferences(given: PreferencesPb): Preferences {
@@ -55,38 +52,11 @@ function withField(edited: Preferences, wanted: Preferences, path: string): Pref
   }
 }
 
-/** What an event of the topic says; undefined for a kind that does not concern us. `INVALID_ARGUMENT` when it can't be read. */
-export function decodeEvent(event: CloudEvent): AccountEvent | undefined {
-  switch (event.type) {
-    case UserCreatedSchema.typeName:
-      return { kind: "created", account: accountOf(parse(() => fromBinary(UserCreatedSchema, event.data)).user) };
-    case UserUpdatedSchema.typeName:
-      return { kind: "updated", account: accountOf(parse(() => fromBinary(UserUpdatedSchema, event.data)).user) };
-    case UserDeletedSchema.typeName: {
-      const { id, version } = parse(() => fromBinary(UserDeletedSchema, event.data));
-      return { kind: "deleted", userId: named(id), version: Number(version) };
-    }
-    default:
-      return undefined;
-  }
-}
-
-function accountOf(user: UserState | undefined): Account {
-  const { id = "", version = 0n, name = "", email = "", locale = defaultPreferences.locale } = user ?? {};
-  return { userId: named(id), version: Number(version), name, email, locale };
-}
-
-function named(userId: string): string {
-  if (userId === "") throw new WeftError("INVALID_ARGUMENT", "an event names no user");
-  return userId;
-}
-
-function parse<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    throw new WeftError("INVALID_ARGUMENT", "the payload of an event can't be read", { cause });
-  }
+/** What an event means here. */
+export function decodeEvent(event: UserEvent): AccountEvent {
+  if (event.kind === "deleted") return { kind: "deleted", userId: event.id, version: Number(event.version) };
+  const { id, version, name, email, locale } = event.user;
+  return { kind: event.kind, account: { userId: id, version: Number(version), name, email, locale } };
 }
 
 function invalid(field: string, description: string): WeftError {

@@ -1,5 +1,4 @@
 import { NotificationService } from "@weft/contracts/notification";
-import { pageSize } from "@weft/filter";
 import { WeftError } from "@weft/kit";
 import { type CallContext, implement, type ServiceImplementation } from "@weft/rpc";
 import type { Parts } from "../app/parts.ts";
@@ -10,9 +9,7 @@ import { eventIdOf, watch } from "../app/watch.ts";
 import { decodeEdit } from "./decode.ts";
 import { encodeNotification, encodePreferences } from "./encode.ts";
 
-const pages = { default: 50, max: 500 };
-
-/** The contract, served by the use cases. */
+/** `weft.notification.v1.NotificationService` over the use cases. */
 export function notificationService(parts: Parts): ServiceImplementation {
   return implement(NotificationService, {
     send: async ({ userId, type, title, body, requestId }, context) => {
@@ -21,7 +18,7 @@ export function notificationService(parts: Parts): ServiceImplementation {
     },
     get: async ({ id }, { principal }) => ({ notification: encodeNotification(await get(parts, principal, id)) }),
     list: async ({ userId, pageSize: size, pageToken }, context) => {
-      const page = await list(parts, { userId: ownerOf(userId, context), pageSize: pageSize(size, pages), pageToken });
+      const page = await list(parts, { userId: ownerOf(userId, context), size, pageToken });
       return { ...page, notifications: page.notifications.map(encodeNotification) };
     },
     markRead: async ({ id }, { principal }) => ({ notification: encodeNotification(await read(parts, principal, id)) }),

@@ -3,6 +3,8 @@ import type { User } from "../domain/user.ts";
 import { listUsers, orderFields, positionOf } from "../store/list.ts";
 import type { UserContext } from "./users.ts";
 
+const pageLimits = { default: 50, max: 500 };
+
 export interface ListUsers {
   /** 0 means 50; over 500 is taken as 500. */
   readonly size: number;
@@ -25,7 +27,7 @@ export async function listPage({ database }: UserContext, request: ListUsers): P
   const order = parseOrderBy(request.orderBy, orderFields);
   const query = JSON.stringify([request.filter, order]);
   const after = request.pageToken === "" ? undefined : decodePageToken(request.pageToken, query);
-  const size = pageSize(request.size, { default: 50, max: 500 });
+  const size = pageSize(request.size, pageLimits);
   // One more than asked for tells whether there is another page.
   const found = await listUsers(database.kysely, { filter, order, limit: size + 1, after });
   const users = found.slice(0, size);

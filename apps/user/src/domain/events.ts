@@ -6,15 +6,12 @@ import {
   type UserState,
   UserStateSchema,
   UserUpdatedSchema,
+  userTopic,
 } from "@weft/contracts/event";
 import type { OutboxEntry } from "@weft/outbox";
 import { formatTraceparent, type TraceContext } from "@weft/telemetry";
 import type { PatchField } from "./patch.ts";
 import type { User } from "./user.ts";
-
-/** Everything that happens to users is said here, in the order of each user's versions. */
-export const topic = "weft.user.v1";
-export const partitions = 8;
 
 /** What an event has beside what happened. */
 export interface EventStamp {
@@ -71,7 +68,7 @@ function entry<D extends DescMessage>(
   message: MessageShape<D>,
 ): OutboxEntry {
   return {
-    topic,
+    topic: userTopic.name,
     key: id,
     event: {
       id: eventId,

@@ -25,15 +25,12 @@ export function userService(context: UserContext): ServiceImplementation {
       const { users, nextPageToken } = await listPage(context, { size, pageToken, filter, orderBy });
       return { users: users.map(toMessage), nextPageToken };
     },
-    updateUser: async ({ id, user = create(UserPatchSchema), updateMask, etag }, call) => {
+    updateUser: async ({ id, user = create(UserPatchSchema), updateMask, etag }, { trace }) => {
       const mask = updateMask?.paths ?? [];
-      const owner = ownId(id, call.principal?.subject);
-      return {
-        user: toMessage(await changeUser(context, { id: owner, patch: toPatch(user), mask, etag, trace: call.trace })),
-      };
+      return { user: toMessage(await changeUser(context, { id, patch: toPatch(user), mask, etag, trace })) };
     },
-    deleteUser: async ({ id, etag }, { trace, principal }) => {
-      await removeUser(context, { id: ownId(id, principal?.subject), etag, trace });
+    deleteUser: async ({ id, etag }, { trace }) => {
+      await removeUser(context, { id, etag, trace });
       return {};
     },
     batchGetUsers: async ({ ids }) => ({ users: (await batchGetUsers(context, ids)).map(toMessage) }),
@@ -42,11 +39,6 @@ export function userService(context: UserContext): ServiceImplementation {
       return { ...result, errors: [...result.errors] };
     },
   });
-}
-
-/** An owner's field that is empty stands for the caller. */
-function ownId(id: string, caller: string | undefined): string {
-  return id === "" ? (caller ?? "") : id;
 }
 
 async function* itemsOf(requests: AsyncIterable<ImportUsersRequest>): AsyncIterable<readonly ImportUser[]> {

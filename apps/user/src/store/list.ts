@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { Filter, OrderKey } from "@weft/filter";
+import { type Filter, invalidPageToken, type OrderKey } from "@weft/filter";
 import { isJsonObject, type JsonObject, WeftError } from "@weft/kit";
 import { emailKey, type User } from "../domain/user.ts";
 import { filterToSql } from "./filter.ts";
@@ -90,6 +90,6 @@ function valuesOf(keys: readonly Key[], position: JsonObject): readonly RawBuild
     if (field === "create_time" && typeof value === "number" && Math.abs(value) <= maxTimeMs)
       return sql`${new Date(value)}`;
     if (field !== "create_time" && typeof value === "string") return sql`${value}`;
-    throw new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
+    throw invalidPageToken();
   });
 }

@@ -64,13 +64,26 @@ class EmbeddedConfiguration implements ConfigurationStore {
     const updates = new Latest(sameUpdate);
     const done = new AbortController();
     let last: ConfigurationUpdate = { items: new Map(), stale: false };
+    let retrying = false;
+    const retry = async (): Promise<void> => {
+      // One at a time: a file that can't be read wakes us too, again and again.
+      if (retrying) return;
+      retrying = true;
+      try {
+        await this.#clock.sleep(retryMs, AbortSignal.any([ended, done.signal]));
+      } catch {
+        return;
+      }
+      retrying = false;
+      look();
+    };
     const look = (): void => {
       try {
         last = { items: this.#read(keys), stale: false };
       } catch (error) {
         if (!last.stale) this.#log.warn({ err: error }, "settings can't be read; the last good ones stay in use");
         last = { ...last, stale: true };
-        this.#clock.sleep(retryMs, AbortSignal.any([ended, done.signal])).then(look, () => undefined);
+        void retry();
       }
       updates.set(last);
     };

@@ -74,6 +74,7 @@ export class Watchers {
     const now = this.#clock.now();
     try {
       const rows = this.#registry.read();
+      if (this.#stale) this.#registry.probe();
       if (this.#stale || now > this.#dueMs + standstillMs) this.#clearSinceMs = now;
       // Whoever was listed before a gap had no chance to beat in it: it gets one TTL to show itself.
       const before = new Set(this.#rows.map(keyOf));

@@ -40,7 +40,7 @@ export async function runAsLeader(
     try {
       await using lease = await locks.acquire(name, { ttlMs, waitMs: campaignMs, signal });
       if (lease === undefined) continue;
-      log.info({ lock: name, token: String(lease.token) }, "leading");
+      log.info({ lock: name, fencingToken: String(lease.token) }, "leading");
       await work(lease, AbortSignal.any([signal, lease.lost]));
     } catch (error) {
       if (signal.aborted) return;

@@ -22,13 +22,15 @@ import { schema } from "./schema.ts";
 export interface OpenEmbeddedPubSubOptions {
   /** The data folder; the log is in its file `pubsub.db`. */
   readonly dataDir: string;
+  /** Default: the machine's. All processes of a data folder must agree on the time. */
   readonly clock?: Clock;
+  /** Default: silent. */
   readonly log?: Log;
   /** How long events are kept at least, in milliseconds; longer while a group has not passed them. Default 7 days. */
   readonly retentionMs?: number;
 }
 
-/** Publish/subscribe among the processes that share a data folder. */
+/** Publish/subscribe among the processes that share a data folder. `UNAVAILABLE` when the folder can't be used. */
 export async function openEmbeddedPubSub(options: OpenEmbeddedPubSubOptions): Promise<PubSub> {
   return new EmbeddedPubSub(options);
 }
@@ -112,6 +114,9 @@ export class EmbeddedPubSub implements PubSub {
       const count = this.#parked.redrive(topic, group, { ...one, now: this.#clock.now(), limit: redriveBatch });
       total += count;
       if (count < redriveBatch) return total;
+      // Others get at the thread and the file in between.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#checkOpen();
     }
   }
 

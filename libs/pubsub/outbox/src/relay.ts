@@ -11,7 +11,7 @@ export interface OutboxRelayOptions<Schema = unknown> {
   readonly pubsub: Pick<PubSub, "publish">;
   /** One of the replicas relays; another takes over within a TTL of its death. */
   readonly locks: Locks;
-  /** Name of the lock, and of the database in it. Default `outbox`. */
+  /** Name of the lock; another one for each database. Default `outbox`. */
   readonly name?: string;
   readonly signal: AbortSignal;
   /** Most events of one turn. Default 500. */

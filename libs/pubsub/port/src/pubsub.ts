@@ -36,7 +36,7 @@ export interface SubscribeOptions {
   readonly maxConcurrency?: number;
   /** Where a new group starts. Default `earliest`. */
   readonly start?: "earliest" | "latest";
-  /** How long a silent member keeps its partitions, in milliseconds. Default 5,000. */
+  /** How long a silent member keeps its partitions, in milliseconds. Default 5,000; at least 1,000. */
   readonly sessionTimeoutMs?: number;
 }
 
@@ -89,7 +89,7 @@ export interface PubSub extends AsyncDisposable {
   /** Resolves when every event is durable; all of one call are accepted or, on an error, any of them may be. */
   publish(topic: string, events: readonly KeyedEvent[]): Promise<void>;
 
-  /** Resolves when the group has been joined. */
+  /** Resolves when the group has been joined. `INVALID_ARGUMENT` for options that make no sense. */
   subscribe(options: SubscribeOptions): Promise<Subscription>;
 
   /** Newest first; at most `limit`, default 100. */

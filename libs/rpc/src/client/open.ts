@@ -65,7 +65,7 @@ class GrpcTransport implements Transport {
       const call = {
         method,
         plan,
-        bytes: encodeRequest(method, withRequestId(method, plan, request, this.#newId), this.#maxMessageBytes),
+        bytes: encodeRequest(method, withRequestId(plan, request, this.#newId), this.#maxMessageBytes),
         metadata: metadataOf(options),
         deadline: deadlineOf(plan.timeoutMs, options),
         signal: signalOf(options),

@@ -1,5 +1,4 @@
-import { clone, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { contractOf } from "@weft/contracts";
 import type { NewId } from "@weft/kit";
 import { isGoverned } from "../governed.ts";
@@ -39,11 +38,10 @@ function readPlan(method: DescMethod): ClientPlan {
 }
 
 /** The request with an id of its own where the contract has a place for one and the caller left it empty (AIP-155). */
-export function withRequestId(method: DescMethod, plan: ClientPlan, request: Message, newId: NewId): Message {
+export function withRequestId(plan: ClientPlan, request: Message, newId: NewId): Message {
   if (plan.requestIdField === undefined || Reflect.get(request, plan.requestIdField) !== "") return request;
-  const field = method.input.fields.find(({ localName }) => localName === plan.requestIdField);
-  if (field === undefined) return request;
-  const copy = clone(method.input, request);
-  reflect(method.input, copy).set(field, newId());
+  // The caller's message stays as it is. A flat copy does: it is only written to the wire.
+  const copy: Message = Object.assign(Object.create(Object.getPrototypeOf(request)), request);
+  Reflect.set(copy, plan.requestIdField, newId());
   return copy;
 }

@@ -50,7 +50,7 @@ export class UnaryCall {
   start(): void {
     const { signal } = this.#request;
     if (signal?.aborted) return this.#reject(givenUp(signal));
-    signal?.addEventListener("abort", this, { once: true });
+    signal?.addEventListener("abort", this);
     this.#begin();
   }
 

@@ -1,7 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { contractOf } from "@weft/contracts";
 import type { Access } from "@weft/contracts/options";
-import { looksAtRequest } from "@weft/security";
 import { isGoverned } from "../governed.ts";
 import type { AnyHandler } from "../implementation.ts";
 
@@ -18,8 +17,6 @@ export interface MethodPlan {
   readonly access: Access | undefined;
   /** Anybody may call, so a bad token is as good as none. */
   readonly open: boolean;
-  /** The access rule names the owner in each request. */
-  readonly accessByMessage: boolean;
   /** Ends by the caller's will only: such streams are ended first when the server drains. */
   readonly endless: boolean;
 }
@@ -28,7 +25,7 @@ export interface MethodPlan {
 export function planOf(method: DescMethod, handler: AnyHandler | undefined): MethodPlan {
   const name = `${method.parent.typeName}/${method.name}`;
   if (!isGoverned(method.parent.typeName)) {
-    const protocol = { governed: false, access: undefined, open: true, accessByMessage: false, endless: true };
+    const protocol = { governed: false, access: undefined, open: true, endless: true };
     return { method, name, handler, timeoutMs: Number.POSITIVE_INFINITY, ...protocol };
   }
   const { timeoutMs, policy } = contractOf(method);
@@ -41,7 +38,6 @@ export function planOf(method: DescMethod, handler: AnyHandler | undefined): Met
     governed: true,
     access,
     open: access?.rule.case === "public",
-    accessByMessage: looksAtRequest(access),
     endless: stream.case === "serverSentEvents",
   };
 }

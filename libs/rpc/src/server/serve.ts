@@ -173,8 +173,18 @@ function accept(plan: MethodPlan, call: ServerCall, bytes: Buffer): Message {
  */
 const resetGraceMs = 10;
 
-/** The messages of a request stream, pulled as the handler asks for them. */
-async function* requestsOf(raw: Inbound, plan: MethodPlan, call: ServerCall): AsyncGenerator<Message> {
+/**
+ * The messages of a request stream, for a caller who may send it. That is checked before any comes, as there may be
+ * none; in each, only what an owner rule says of it is left to check.
+ */
+function requestsOf(raw: Inbound, plan: MethodPlan, call: ServerCall): AsyncGenerator<Message> {
+  const schema = plan.method.input;
+  if (plan.governed) authorize({ access: plan.access, principal: call.principal, schema, message: create(schema) });
+  return messagesOf(raw, plan, call);
+}
+
+/** Pulled as the handler asks for them. */
+async function* messagesOf(raw: Inbound, plan: MethodPlan, call: ServerCall): AsyncGenerator<Message> {
   try {
     // Kept open when the handler stops early: a bidi stream still has its answers to send.
     for await (const bytes of raw.iterator({ destroyOnReturn: false })) yield accept(plan, call, bytes);

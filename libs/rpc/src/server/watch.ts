@@ -98,8 +98,9 @@ export class CallWatch {
     this.#onCall?.({ method: plan.name, kind: plan.method.methodKind, code, durationMs });
     const level = code === "INTERNAL" || code === "DATA_LOSS" ? "error" : code === "UNKNOWN" ? "warn" : "debug";
     if (this.#log === undefined || this.#log.isLevelEnabled?.(level) === false) return;
-    const { traceId } = call.trace;
-    const fields = { method: plan.name, code, durationMs, traceId, subject: call.principal?.subject };
+    const { traceId, spanId } = call.trace;
+    const trace = { trace_id: traceId, span_id: spanId };
+    const fields = { ...trace, method: plan.name, code, durationMs, subject: call.principal?.subject };
     this.#log[level](level === "debug" ? fields : { ...fields, err: causeOf(thrown) }, "call");
   }
 }

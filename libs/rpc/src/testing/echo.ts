@@ -55,6 +55,7 @@ const methods: readonly MethodSpec[] = [
   { name: "Known", kind: "unary", access: { rule: { case: "authenticated", value: true } } },
   { name: "Admin", kind: "unary", access: { rule: { case: "roles", value: { anyOf: ["admin"] } } } },
   { name: "Own", kind: "unary", access: { rule: { case: "owner", value: { field: "owner" } } } },
+  { name: "AdminAll", kind: "client_streaming", access: { rule: { case: "roles", value: { anyOf: ["admin"] } } } },
   { name: "OwnAll", kind: "client_streaming", access: { rule: { case: "owner", value: { field: "owner" } } } },
   { name: "Closed", kind: "unary" },
   { name: "Missing", kind: "unary", access: open },
@@ -151,6 +152,7 @@ interface Kinds {
   known: Unary;
   admin: Unary;
   own: Unary;
+  adminAll: { input: EchoDesc; output: EchoDesc; methodKind: "client_streaming" };
   ownAll: { input: EchoDesc; output: EchoDesc; methodKind: "client_streaming" };
   closed: Unary;
   missing: Unary;

@@ -5,6 +5,7 @@ import {
   encodeDefinition,
   type IndexDefinition,
   type IndexInfo,
+  sameDefinition,
 } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
 import { type Column, columnsOf, createTables, dropTables } from "./schema.ts";
@@ -49,19 +50,18 @@ export class Catalog {
 
   create(definition: IndexDefinition, now: number): IndexEntry {
     checkDefinition(definition);
-    const text = encodeDefinition(definition);
     return this.#file.transaction(() => {
       const old = this.#file.get<Row>("SELECT * FROM search_index WHERE name = ?", definition.index);
       if (old === undefined) {
         this.#file.run(
           "INSERT INTO search_index (name, definition, create_time) VALUES (?, ?, ?)",
           definition.index,
-          text,
+          encodeDefinition(definition),
           now,
         );
         const { number, columns } = this.get(definition.index);
         for (const statement of createTables(number, columns)) this.#file.run(statement);
-      } else if (old.definition !== text) {
+      } else if (!sameDefinition(this.#entry(old).definition, definition)) {
         throw new WeftError("ALREADY_EXISTS", `the index ${definition.index} has another definition`);
       }
       return this.get(definition.index);

@@ -103,6 +103,12 @@ describeMutants("search mutants", searchLaws, [
     "filters are ignored",
     asking(({ filter: _, ...query }) => query),
   ),
+  mutant("F7", "fields are kept by name", (right) => ({
+    createIndex: (definition) => {
+      const fields = new Map([...definition.fields].sort(([a], [b]) => (a < b ? -1 : 1)));
+      return right.createIndex({ ...definition, fields });
+    },
+  })),
   mutant("F8", "facets count the page", (right) => ({
     search: async (index, query) => {
       const page = await right.search(index, query);

@@ -31,6 +31,7 @@ const maxScans = 16;
 export interface EmbeddedSearchOptions {
   /** Folder of `search.db` and `search-pages.db`; made when missing. */
   readonly dataDir: string;
+  /** Default: the machine's. */
   readonly clock?: Clock;
 }
 

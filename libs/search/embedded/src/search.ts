@@ -1,5 +1,5 @@
-import { decodePageToken, encodePageToken, formatFilter } from "@weft/filter";
-import { type JsonObject, WeftError } from "@weft/kit";
+import { decodePageToken, encodePageToken, formatFilter, invalidPageToken } from "@weft/filter";
+import type { JsonObject } from "@weft/kit";
 import { checkQuery, documentLanguage, fieldValues } from "@weft/search";
 import type { SearchHit, SearchPage, SearchQuery } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
@@ -45,7 +45,7 @@ export function search(file: SqliteFile, pages: ResultPages, entry: IndexEntry, 
 function decodePosition(token: string, identity: string): { readonly key: string; readonly offset: number } {
   const { key, offset } = decodePageToken(token, identity);
   if (typeof key !== "string" || typeof offset !== "number" || !Number.isSafeInteger(offset) || offset < 0) {
-    throw new WeftError("INVALID_PAGE_TOKEN", "the page token was not issued for this request");
+    throw invalidPageToken();
   }
   return { key, offset };
 }

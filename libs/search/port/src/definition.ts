@@ -1,4 +1,5 @@
-import { type JsonObject, WeftError } from "@weft/kit";
+import { isDeepStrictEqual } from "node:util";
+import { WeftError } from "@weft/kit";
 
 /** How a field is searched. */
 export type FieldType =
@@ -20,6 +21,7 @@ export interface IndexDefinition {
   readonly idField: string;
   /** Field of a document that holds its language (BCP 47). Unset, or unknown there, the text decides. */
   readonly languageField?: string;
+  /** In the order in which they are shown. */
   readonly fields: ReadonlyMap<string, FieldType>;
 }
 
@@ -49,21 +51,31 @@ export function checkDefinition(definition: IndexDefinition): void {
   }
 }
 
-/** A definition as JSON that is the same text for equal definitions, whatever the order of their fields. */
+/** Whether two definitions say the same, whatever the order of their fields. */
+export function sameDefinition(a: IndexDefinition, b: IndexDefinition): boolean {
+  const { index, idField, languageField } = a;
+  // Maps are compared without regard to order.
+  return (
+    index === b.index &&
+    idField === b.idField &&
+    languageField === b.languageField &&
+    isDeepStrictEqual(new Map(a.fields), new Map(b.fields))
+  );
+}
+
+/** A definition as JSON, its fields in their order. */
 export function encodeDefinition(definition: IndexDefinition): string {
   const { index, idField, languageField } = definition;
-  const fields = [...definition.fields]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, type]) => [name, sorted(type)]);
-  return JSON.stringify({ index, idField, ...(languageField === undefined ? {} : { languageField }), fields });
+  return JSON.stringify({
+    index,
+    idField,
+    ...(languageField === undefined ? {} : { languageField }),
+    fields: [...definition.fields],
+  });
 }
 
 /** The definition of a text made by {@link encodeDefinition}. */
 export function decodeDefinition(text: string): IndexDefinition {
   const { fields, ...rest } = JSON.parse(text) as Omit<IndexDefinition, "fields"> & { fields: [string, FieldType][] };
   return { ...rest, fields: new Map(fields) };
-}
-
-function sorted(type: FieldType): JsonObject {
-  return Object.fromEntries(Object.entries(type).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -10,6 +10,7 @@ import {
   type FieldType,
   type IndexDefinition,
   parseInstant,
+  sameDefinition,
   typeFilter,
 } from "./index.ts";
 
@@ -63,11 +64,27 @@ test("a declared language counts, else the text decides", () => {
   expect(of({})).toBe("en");
 });
 
-test("a definition is read back, and is the same text whatever the order of its fields", () => {
-  const text = encodeDefinition(definition);
-  expect(encodeDefinition(decodeDefinition(text))).toBe(text);
-  expect(encodeDefinition({ ...definition, fields: new Map([...definition.fields].toReversed()) })).toBe(text);
-  expect(decodeDefinition(text)).toEqual(definition);
+test("a definition is read back, its fields in their order", () => {
+  for (const fields of [[...definition.fields], [...definition.fields].toReversed()]) {
+    const text = encodeDefinition({ ...definition, fields: new Map(fields) });
+    expect(encodeDefinition(decodeDefinition(text))).toBe(text);
+    expect(decodeDefinition(text)).toEqual(definition);
+    expect([...decodeDefinition(text).fields]).toEqual(fields);
+  }
+});
+
+test("definitions are the same whatever the order of their fields, and of what is said of a field", () => {
+  const same = (change: Partial<IndexDefinition>): boolean => sameDefinition(definition, { ...definition, ...change });
+  const reversed = [...definition.fields]
+    .toReversed()
+    .map(([name, type]) => [name, Object.fromEntries(Object.entries(type).toReversed()) as FieldType] as const);
+  expect(same({ fields: new Map(reversed) })).toBe(true);
+  expect(same({ index: "other" })).toBe(false);
+  expect(same({ idField: "other" })).toBe(false);
+  expect(same({ languageField: "other" })).toBe(false);
+  expect(same({ fields: new Map([...definition.fields].slice(1)) })).toBe(false);
+  expect(same({ fields: new Map(definition.fields).set("size", { kind: "integer", facet: true }) })).toBe(false);
+  expect(same({ fields: new Map(definition.fields).set("title", { kind: "date" }) })).toBe(false);
 });
 
 test("a bad definition is INVALID_ARGUMENT and says where", () => {

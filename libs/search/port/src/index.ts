@@ -1,5 +1,5 @@
 export { checkChanges, checkQuery, maxChanges } from "./check-query.ts";
-export { checkDefinition, decodeDefinition, encodeDefinition } from "./definition.ts";
+export { checkDefinition, decodeDefinition, encodeDefinition, sameDefinition } from "./definition.ts";
 export type { FieldType, IndexDefinition, IndexInfo } from "./definition.ts";
 export {
   changeFailure,

@@ -62,7 +62,7 @@ export interface SearchPage {
  * - `F4` Pages of one query, put together, are each document that matched when the first was read, once, also while others write; one deleted meanwhile may be left out.
  * - `F5` All words must match; matching ignores case, diacritics' composition, and inflection in English and German; Japanese and Chinese match by words without spaces.
  * - `F6` A filter means what AIP-160 says; on a list it holds if one value does. An unknown field or a wrong type is `INVALID_FILTER`.
- * - `F7` `definition` of an existing index: the same again succeeds, another one is `ALREADY_EXISTS`.
+ * - `F7` An index keeps its definition, the order of the fields included. `createIndex` of an existing one: the same again, in whatever order, succeeds; another one is `ALREADY_EXISTS`.
  * - `F8` Facet counts are over all hits, not over the page.
  * - `F9` Excerpts are HTML-escaped; only <em> and </em> are markup.
  * - `F10` What is not there is `NOT_FOUND`: an index for every call but create, delete included; a document for get.
@@ -75,7 +75,7 @@ export interface SearchEngine extends AsyncDisposable {
   /** Sorted by name. */
   listIndexes(): Promise<readonly IndexInfo[]>;
   deleteIndex(index: string): Promise<void>;
-  /** At most 5,000 changes and 64 MiB. When it rejects, any of them may have been applied. */
+  /** At most 5,000 changes (`PAYLOAD_TOO_LARGE`); 64 MiB together is what every engine takes. When it rejects, any of them may have been applied. */
   apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]>;
   getDocument(index: string, id: string): Promise<JsonObject>;
   search(index: string, query: SearchQuery): Promise<SearchPage>;

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Secret, WeftError } from "@weft/kit";
+import { errorCode, Secret, WeftError } from "@weft/kit";
 import { checkSecretName, isSecretName, type SecretStore } from "@weft/secrets";
 
 export interface FileSecretsOptions {
@@ -87,8 +87,4 @@ function fileError(what: string, error: unknown): WeftError {
     return new WeftError("FAILED_PRECONDITION", `${what} can't be read by this process: ${code}`, { cause: error });
   }
   return new WeftError("UNAVAILABLE", `${what} can't be read: ${code ?? "unknown error"}`, { cause: error });
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

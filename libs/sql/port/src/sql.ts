@@ -31,6 +31,6 @@ export interface SqlDatabase<Schema> extends AsyncDisposable {
   readonly kysely: Kysely<Schema>;
   transaction<T>(work: (transaction: Transaction<Schema>) => Promise<T>, options?: TransactionOptions): Promise<T>;
   migrate(migrations: readonly Migration[]): Promise<void>;
-  /** Calls `onNotify` for each NOTIFY on the channel. */
+  /** Calls `onNotify` for each NOTIFY on the channel. `UNAVAILABLE` when the server can't be reached. */
   listen(channel: string, onNotify: () => void): Promise<AsyncDisposable>;
 }

@@ -1,5 +1,5 @@
 import { DatabaseError } from "pg";
-import { type Reason, WeftError } from "@weft/kit";
+import { errorCode, type Reason, WeftError } from "@weft/kit";
 
 /**
  * Anything that pg or kysely throws, as a WeftError. Total: a WeftError stays as it is, what is not known is `INTERNAL`.
@@ -12,8 +12,7 @@ export function postgresError(error: unknown): WeftError {
   if (error instanceof DatabaseError) return fromSqlState(error);
   if (error instanceof AggregateError && error.errors.length > 0) return postgresError(error.errors[0]);
   if (!(error instanceof Error)) return WeftError.from(error);
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (networkCodes.has(code) || lostConnection.test(error.message)) {
+  if (networkCodes.has(errorCode(error) ?? "") || lostConnection.test(error.message)) {
     return new WeftError("UNAVAILABLE", "the database can't be reached", { cause: error });
   }
   if (error.message === "timeout exceeded when trying to connect") {

@@ -1,5 +1,6 @@
 import { Client, type ClientConfig } from "pg";
-import { backoffMs, type Clock, type Log, WeftError } from "@weft/kit";
+import { backoffMs, type Clock, type Log, WeftError, withTimeout } from "@weft/kit";
+import { endClient } from "./end-client.ts";
 import { postgresError } from "./errors.ts";
 
 type OnNotify = () => void;
@@ -31,7 +32,7 @@ export class Listener implements AsyncDisposable {
     const listeners = this.#channels.get(channel) ?? new Set();
     this.#channels.set(channel, listeners.add(listener));
     try {
-      await this.#reconnecting;
+      await this.#reconnected();
       if (this.#closing.signal.aborted) throw new WeftError("UNAVAILABLE", "the database handle is closed");
       this.#connection ??= this.#connect();
       const client = await this.#connection;
@@ -43,12 +44,23 @@ export class Listener implements AsyncDisposable {
     return { [Symbol.asyncDispose]: async () => void listeners.delete(listener) };
   }
 
+  /** A listener that comes while the server is away waits for it as long as a query would. */
+  async #reconnected(): Promise<void> {
+    const reconnecting = this.#reconnecting;
+    if (reconnecting === undefined) return;
+    const { connectionTimeoutMillis: timeoutMs = 5000 } = this.#config;
+    const limit = { timeoutMs, what: "connecting to the database", clock: this.#clock };
+    await withTimeout(() => reconnecting, limit).catch((cause: unknown) => {
+      throw new WeftError("UNAVAILABLE", "the database can't be reached", { cause });
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     this.#channels.clear();
     await this.#reconnecting;
     const client = await this.#connection?.catch(() => undefined);
-    await client?.end().catch(() => undefined);
+    if (client !== undefined) await endClient(client, this.#clock);
   }
 
   async #connect(): Promise<Client> {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { Client, type ClientConfig } from "pg";
-import { WeftError } from "@weft/kit";
+import { systemClock, WeftError } from "@weft/kit";
 import type { Migration } from "@weft/sql";
+import { endClient } from "./end-client.ts";
 import { postgresError } from "./errors.ts";
 
 /** Any number that nobody else takes as an advisory lock of the same database: `weft` in ASCII. */
@@ -34,7 +35,7 @@ export async function migrate(config: ClientConfig, migrations: readonly Migrati
     throw postgresError(error);
   } finally {
     // Ends the session, and with it the lock.
-    await client.end().catch(() => undefined);
+    await endClient(client, systemClock);
   }
 }
 

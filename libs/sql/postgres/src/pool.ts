@@ -1,6 +1,7 @@
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from "kysely";
 import { Pool, type PoolClient, type PoolConfig } from "pg";
 import { type Log, systemClock, WeftError } from "@weft/kit";
+import { endClient } from "./end-client.ts";
 import { postgresError, queryTimeout } from "./errors.ts";
 
 /** A pool as kysely takes it, which throws WeftErrors and nothing else. */
@@ -91,5 +92,9 @@ class MappedClient implements PostgresPoolClient {
 
 /** pg destroys the socket when a query is under way. Its types hide `end` on clients of a pool. */
 async function endNow(client: PoolClient): Promise<void> {
-  if ("end" in client && typeof client.end === "function") await client.end();
+  if (canEnd(client)) await endClient(client, systemClock);
+}
+
+function canEnd(client: PoolClient): client is PoolClient & { end(): Promise<void> } {
+  return "end" in client && typeof client.end === "function";
 }

@@ -19,10 +19,11 @@ export interface OpenEmbeddedStateOptions {
   readonly dataDir: string;
   /** Names the store: its file is `state-<name>.db`. Letters, digits, dashes and underscores. */
   readonly name: string;
+  /** Default: the machine's. All processes of a data folder must agree on the time. */
   readonly clock?: Clock;
 }
 
-/** Keyed state for the processes that share a data folder. */
+/** Keyed state for the processes that share a data folder. `UNAVAILABLE` when the folder can't be used. */
 export async function openEmbeddedState(options: OpenEmbeddedStateOptions): Promise<StateStore> {
   return new EmbeddedState(options);
 }

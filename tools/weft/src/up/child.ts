@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Clock } from "@weft/kit";
 import type { ReadyMessage } from "@weft/service";
 import type { ProcessSpec } from "./processes.ts";
+import { restartDelayMs } from "./restart-delay.ts";
 
 /** How a supervised process is. */
 export type ChildState =
@@ -24,10 +25,10 @@ export interface ChildOptions {
   readonly onLine: (line: string) => void;
 }
 
-/** Waits before a restart, in milliseconds: the first, doubling to the last; the first again after a good time. */
-const firstDelayMs = 200;
-const lastDelayMs = 10_000;
+/** After so long a life, in milliseconds, a crash counts as the first again. */
 const goodAfterMs = 30_000;
+/** How long the output of an ended process is awaited, in milliseconds: processes of its own may hold it open. */
+const outputMs = 2000;
 
 /** A process that is started again, later each time, until it is told to stop. */
 export class Child {
@@ -74,10 +75,11 @@ export class Child {
     this.#process?.kill("SIGKILL");
   }
 
-  /** Ends it in its own time and starts it again, for a new environment. */
+  /** Ends it in its own time and starts it again, for a new environment. One that waits for a restart gets it anyway. */
   replace(): void {
+    if (this.#process === undefined) return;
     this.#replacing = true;
-    this.#process?.kill("SIGTERM");
+    this.#process.kill("SIGTERM");
   }
 
   async #live(): Promise<void> {
@@ -92,7 +94,7 @@ export class Child {
         continue;
       }
       if (clock.monotonic() - from >= goodAfterMs) this.#crashes = 0;
-      const delayMs = Math.min(lastDelayMs, firstDelayMs * 2 ** Math.min(this.#crashes, 20));
+      const delayMs = restartDelayMs(this.#crashes);
       this.#crashes += 1;
       this.#to({ kind: "restarting", delayMs });
       onCrash(how, delayMs);
@@ -102,14 +104,8 @@ export class Child {
 
   /** From its start to its end; how it ended. */
   async #runOnce(): Promise<string> {
-    const { spec, cwd, env } = this.#options;
-    const child = spawn(process.execPath, [spec.entry], {
-      cwd,
-      env: env(),
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      // A Ctrl-C at the terminal is for us: we stop the processes in their order.
-      detached: true,
-    });
+    const child = this.#spawn();
+    if (child instanceof Error) return `could not be started: ${child.message}`;
     this.#process = child;
     if (child.pid !== undefined) this.#to({ kind: "starting", pid: child.pid });
     child.on("message", (message: unknown) => {
@@ -119,13 +115,33 @@ export class Child {
       if (stream === null) return;
       for await (const line of createInterface({ input: stream })) this.#options.onLine(line);
     });
+    const read = Promise.all(lines).catch(() => undefined);
     const how = await new Promise<string>((resolve) => {
       child.once("error", (error) => resolve(`could not be started: ${error.message}`));
       child.once("exit", (code, signal) => resolve(signal === null ? `ended with code ${code}` : `ended by ${signal}`));
     });
     this.#process = undefined;
-    await Promise.all(lines);
+    const limit = new AbortController();
+    await Promise.race([read, this.#options.clock.sleep(outputMs, limit.signal).catch(() => undefined)]);
+    limit.abort();
+    for (const stream of [child.stdout, child.stderr]) stream?.destroy();
     return how;
+  }
+
+  #spawn(): ChildProcess | Error {
+    const { spec, cwd, env } = this.#options;
+    try {
+      return spawn(process.execPath, [spec.entry], {
+        cwd,
+        env: env(),
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+        // A Ctrl-C at the terminal is for us: we stop the processes in their order.
+        detached: true,
+      });
+    } catch (error) {
+      // What the system refuses at once, out of memory for one; the rest comes as an event.
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   #to(state: ChildState): void {

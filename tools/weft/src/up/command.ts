@@ -1,4 +1,4 @@
-import { systemClock, WeftError } from "@weft/kit";
+import { systemClock, watchSignals, WeftError } from "@weft/kit";
 import { prepareDataDir } from "@weft/service/config";
 import type { UpFlags } from "../cli.ts";
 import { leftBehind } from "../mesh-file.ts";
@@ -23,6 +23,8 @@ export async function upCommand(flags: UpFlags, terminal: Terminal, parts: UpPar
   const config = readUpConfig(services, flags, terminal);
   const { dataDir } = config;
   prepareDataDir(dataDir);
+  // Whatever is written from here on holds personal data or secrets: it is the user's alone.
+  process.umask(0o077);
   using _lock = lockFolder(dataDir);
   await endLeftBehind(dataDir, terminal);
   await checkPort(config);
@@ -86,12 +88,6 @@ function killIfThere(pid: number): void {
   }
 }
 
-/**
- * npm, and the one that started us, pass on a signal that the whole group has got already: within this time the second
- * one is an echo. In milliseconds.
- */
-const echoMs = 250;
-
 interface Signals extends Disposable {
   readonly first: Promise<NodeJS.Signals>;
   readonly second: Promise<NodeJS.Signals>;
@@ -100,20 +96,8 @@ interface Signals extends Disposable {
 function listenForSignals(): Signals {
   const first = Promise.withResolvers<NodeJS.Signals>();
   const second = Promise.withResolvers<NodeJS.Signals>();
-  let lastAt: number | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const now = performance.now();
-    if (lastAt === undefined) first.resolve(signal);
-    else if (now - lastAt > echoMs) second.resolve(signal);
-    lastAt = now;
-  };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, onSignal);
-  return {
-    first: first.promise,
-    second: second.promise,
-    [Symbol.dispose]: () => {
-      for (const signal of signals) process.off(signal, onSignal);
-    },
-  };
+  const watch = watchSignals(["SIGINT", "SIGTERM", "SIGHUP"], (signal, count) => {
+    (count === 1 ? first : second).resolve(signal);
+  });
+  return { first: first.promise, second: second.promise, [Symbol.dispose]: () => watch[Symbol.dispose]() };
 }

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { type Settings, WeftError } from "@weft/kit";
+import { errorCode, type Settings, WeftError } from "@weft/kit";
 import { readConfig } from "@weft/service/config";
 import type { CommonFlags, UpFlags } from "../cli.ts";
 import type { Terminal } from "../terminal.ts";
@@ -50,7 +50,7 @@ export async function checkPort(config: UpConfig): Promise<void> {
   const { host, port } = config.edge;
   const problem = await new Promise<string | undefined>((resolve) => {
     const probe = createServer();
-    probe.once("error", (error) => resolve("code" in error ? String(error.code) : error.message));
+    probe.once("error", (error) => resolve(errorCode(error) ?? error.message));
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)));
   });
   if (problem === undefined) return;

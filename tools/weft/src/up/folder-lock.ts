@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isJsonObject, WeftError } from "@weft/kit";
+import { errorCode, isJsonObject, WeftError } from "@weft/kit";
 
 /** Who holds a data folder: a process id alone may be given to another process later. */
 interface Holder {
@@ -102,7 +102,7 @@ function link(from: string, to: string): boolean {
     linkSync(from, to);
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
 }

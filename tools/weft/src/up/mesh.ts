@@ -176,7 +176,13 @@ export class Mesh {
   }
 
   #write(): void {
-    writeMeshFile(this.#options.config.dataDir, this.#file());
+    try {
+      writeMeshFile(this.#options.config.dataDir, this.#file());
+    } catch (error) {
+      // A full disk is no reason to end the mesh: `weft status` is behind until the next change.
+      const why = error instanceof Error ? error.message : String(error);
+      this.#options.screen.say("warn", `mesh.json can't be written: ${why}`);
+    }
   }
 }
 

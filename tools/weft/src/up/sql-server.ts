@@ -1,4 +1,5 @@
 import { type Clock, type Log, type Secret, WeftError } from "@weft/kit";
+import { restartDelayMs } from "./restart-delay.ts";
 
 /** A SQL server of our own, as the adapter runs it. */
 export interface RunningSql extends AsyncDisposable {
@@ -24,9 +25,6 @@ export interface SqlServerOptions {
   /** It answers, at first or again. */
   readonly onReady: (url: Secret, pid: number) => void;
 }
-
-const firstDelayMs = 200;
-const lastDelayMs = 10_000;
 
 /** Keeps the SQL server running until it is told to stop. */
 export class SqlServer {
@@ -76,7 +74,7 @@ export class SqlServer {
     for (let crashes = 0; !signal.aborted;) {
       await this.#running?.ended;
       if (signal.aborted) return;
-      const delayMs = Math.min(lastDelayMs, firstDelayMs * 2 ** Math.min(crashes, 20));
+      const delayMs = restartDelayMs(crashes);
       crashes += 1;
       log.warn({ delayMs }, "the SQL server ended; starting it again");
       await clock.sleep(delayMs, signal).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -120,7 +120,10 @@ test(
       admin: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
     });
     expect((await weft("status")).stdout).toMatch(/^user +ready +\d+ +127/m);
-    expect(statSync(join(folder, ".weft/mesh.json")).mode & 0o777).toBe(0o600);
+    const written = readdirSync(join(folder, ".weft"), { recursive: true, encoding: "utf8" });
+    expect(written).toEqual(expect.arrayContaining(["mesh.json", "mesh.lock", "discovery.db", "logs/weft-1.log"]));
+    const openToOthers = (name: string) => (statSync(join(folder, ".weft", name)).mode & 0o077) !== 0;
+    expect(["", ...written].filter(openToOthers)).toEqual([]);
     expect(readFileSync(join(folder, ".weft/logs/user-1.log"), "utf8")).toContain('"msg":"ready"');
 
     process.kill(-up.pid, "SIGINT");

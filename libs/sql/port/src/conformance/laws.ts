@@ -116,7 +116,7 @@ const limits: Law<SqlFixture>[] = [
   {
     title: "Q3 a query that gets no connection in time ends in RESOURCE_EXHAUSTED, and the next one works",
     run: async (fixture) => {
-      const database = await fixture.open({ poolSize: 1, acquireTimeoutMs: 100 });
+      const database = await fixture.open({ poolSize: 1, acquireTimeoutMs: 1000 });
       await database.transaction(async () => {
         expect(await reasonOf(sql`select 1`.execute(database.kysely))).toBe("RESOURCE_EXHAUSTED");
       });
@@ -239,6 +239,29 @@ const notifications: Law<SqlFixture>[] = [
       await sql`notify news`.execute(database.kysely);
       await heardExactly(1, () => heard.still);
       expect(heard.gone).toBe(0);
+    },
+  },
+  {
+    title: "Q4 who listens while the server is away hears so in time, and can listen when it is back",
+    run: async (fixture) => {
+      const database = await fixture.open({ acquireTimeoutMs: 1000 });
+      let heard = 0;
+      await database.listen("news", () => undefined);
+      const restore = await fixture.cut();
+      for (let call = 0; call < 2; call += 1) {
+        expect(await reasonOf(database.listen("other", () => (heard += 1)))).toBe("UNAVAILABLE");
+      }
+      await restore();
+      const listening = (): Promise<boolean> =>
+        database
+          .listen("other", () => (heard += 1))
+          .then(
+            () => true,
+            () => false,
+          );
+      await within(10_000, "listening again", listening);
+      await sql`notify other`.execute(database.kysely);
+      await within(5000, "a notification", () => heard > 0);
     },
   },
   {

@@ -1,19 +1,24 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
 import { WeftError } from "@weft/kit";
 import type { Binaries } from "./binaries.ts";
 import { type Layout, layoutBelow, superuser } from "./layout.ts";
-import type { RunAs } from "./run-as.ts";
+import { environment, type RunAs } from "./run-as.ts";
 
 const prefix = "postgres.new-";
 
 /**
  * Makes the data folder when there is none: under a name of its own, then renamed, so that a kill at any moment leaves
- * either nothing that counts or everything. What earlier tries left behind is removed.
+ * either nothing that counts or everything. What earlier tries left behind is removed. `UNAVAILABLE` when it fails, or
+ * takes longer than `timeoutMs`.
  */
-export async function initialise(layout: Layout, binaries: Binaries, runAs: RunAs): Promise<void> {
+export async function initialise(
+  layout: Layout,
+  { binaries, runAs, timeoutMs }: { readonly binaries: Binaries; readonly runAs: RunAs; readonly timeoutMs: number },
+): Promise<void> {
   const dataDir = dirname(layout.root);
   for (const name of await readdir(dataDir)) {
     // An initdb whose parent was killed may still be writing there; the next start tries again.
@@ -31,7 +36,7 @@ export async function initialise(layout: Layout, binaries: Binaries, runAs: RunA
     await chown(fresh.data, runAs.owner.uid, runAs.owner.gid);
     await chown(fresh.password, runAs.owner.uid, runAs.owner.gid);
   }
-  await run(runAs, binaries.initdb, [
+  const { file, args, ...account } = runAs.command(binaries.initdb, [
     `--pgdata=${fresh.data}`,
     `--username=${superuser}`,
     `--pwfile=${fresh.password}`,
@@ -43,22 +48,29 @@ export async function initialise(layout: Layout, binaries: Binaries, runAs: RunA
     "--builtin-locale=C.UTF-8",
     "--no-instructions",
   ]);
+  const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"];
+  await run(spawn(file, args, { ...account, stdio, cwd: "/", env: environment() }), timeoutMs);
   await rename(fresh.root, layout.root);
   await syncFolder(dataDir);
 }
 
-async function run(runAs: RunAs, program: string, args: readonly string[]): Promise<void> {
-  const { file, args: all, ...account } = runAs.command(program, args);
-  const child = spawn(file, all, { ...account, stdio: ["ignore", "ignore", "pipe"], cwd: "/" });
+async function run(child: ChildProcessByStdio<null, null, Readable>, timeoutMs: number): Promise<void> {
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-2000)));
+  let late = false;
+  const limit = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+    // A process of its own may hold it open.
+    child.stderr.destroy();
+  }, timeoutMs);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);
-  });
-  if (code !== 0) {
-    throw new WeftError("UNAVAILABLE", `PostgreSQL could not be initialised: ${errors.trim() || `exit code ${code}`}`);
-  }
+  }).finally(() => clearTimeout(limit));
+  if (code === 0) return;
+  const why = late ? `it took longer than ${timeoutMs} ms` : errors.trim() || `exit code ${code}`;
+  throw new WeftError("UNAVAILABLE", `PostgreSQL could not be initialised: ${why}`);
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -2,16 +2,16 @@ import { execFile } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Clock, type Log, WeftError } from "@weft/kit";
+import { type Clock, errorCode, type Log, WeftError } from "@weft/kit";
 import { type Layout, readPostmasterPid } from "./layout.ts";
 
 /** How long each kind of shutdown may take, in milliseconds. */
-export interface StopLimits {
+interface StopLimits {
   readonly fastMs: number;
   readonly immediateMs: number;
 }
 
-export const stopLimits: StopLimits = { fastMs: 20_000, immediateMs: 5000 };
+const stopLimits: StopLimits = { fastMs: 20_000, immediateMs: 5000 };
 
 /**
  * Stops a server whose supervisor died, and removes its `postmaster.pid` where the process is gone or is another one:
@@ -82,7 +82,9 @@ async function commandLine(pid: number): Promise<readonly string[]> {
 function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
-  } catch {
-    return false;
+  } catch (error) {
+    if (errorCode(error) === "ESRCH") return false;
+    // It lives, and belongs to somebody else.
+    throw new WeftError("UNAVAILABLE", `PostgreSQL (pid ${pid}) can't be stopped`, { cause: error });
   }
 }

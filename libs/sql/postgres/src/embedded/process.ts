@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Clock, Log } from "@weft/kit";
 import { stopProcess } from "./leftover.ts";
-import type { Command } from "./run-as.ts";
+import { type Command, environment } from "./run-as.ts";
 
 /** How a process ended. */
 export interface Exit {
@@ -29,7 +29,8 @@ export function launch(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): ServerProcess {
   // Detached: Ctrl-C at a terminal goes to the whole process group, and the server is to stop after its clients.
-  const child = spawn(file, args, { ...account, stdio: ["ignore", "ignore", "pipe"], cwd: "/", detached: true });
+  const stdio: ["ignore", "ignore", "pipe"] = ["ignore", "ignore", "pipe"];
+  const child = spawn(file, args, { ...account, stdio, cwd: "/", env: environment(), detached: true });
   const accepting = Promise.withResolvers<undefined>();
   let lastLine = "";
   createInterface({ input: child.stderr }).on("line", (line) => {

@@ -59,6 +59,19 @@ export function chooseRunAs(places: Places): RunAs {
   );
 }
 
+/** What the programs need of our environment, on one system or another. */
+const variables = ["PATH", "TZ", "TMPDIR", "TMP", "TEMP", "SystemRoot", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+
+/**
+ * The environment for them, and no more: ours may hold secrets, and other programs of the user that they run as may
+ * read theirs. Nor does a `PG…` variable change what they do.
+ */
+export function environment(): Record<string, string> {
+  // eslint-disable-next-line no-restricted-properties -- these are the system's, not settings of Weft
+  const all = variables.map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
 const withParent = ["--pdeathsig", "INT"];
 
 /** Through setpriv (util-linux). */
@@ -76,7 +89,9 @@ function renamed(unshare: string, { uid, gid }: Account): readonly string[] {
 
 /** Whether a program can be started like this: what a container forbids shows only then. */
 function works([file = "", ...args]: readonly string[]): boolean {
-  return spawnSync(file, [...args, "true"], { stdio: "ignore", timeout: 5000, cwd: "/" }).status === 0;
+  return (
+    spawnSync(file, [...args, "true"], { stdio: "ignore", timeout: 5000, cwd: "/", env: environment() }).status === 0
+  );
 }
 
 /** Starts programs through others; `setpriv` is put last where it only ties the program to its parent. */

@@ -154,6 +154,29 @@ describe("the embedded server", { timeout: 60_000 }, () => {
     }
   });
 
+  test("a first start has its limit too, and the next one is none the worse for it", async () => {
+    const dataDir = await privateFolder();
+    await expect(startEmbeddedPostgres({ dataDir, startTimeoutMs: 1 })).rejects.toMatchObject({
+      reason: "UNAVAILABLE",
+      message: expect.stringMatching(/could not be initialised: it took longer than \d+ ms/),
+    });
+    await using server = await startEmbeddedPostgres({ dataDir });
+    expect(await query(server.url, "select 1 as one")).toEqual([{ one: 1 }]);
+  });
+
+  test.runIf(process.platform === "linux")("the server gets none of our secrets", async () => {
+    const dataDir = await privateFolder();
+    process.env["WEFT_SECRET_SMTP"] = "hunter2";
+    try {
+      await using server = await startEmbeddedPostgres({ dataDir });
+      const environment = await readFile(`/proc/${server.pid}/environ`, "utf8");
+      expect(environment).toContain("PATH=");
+      expect(environment).not.toContain("hunter2");
+    } finally {
+      delete process.env["WEFT_SECRET_SMTP"];
+    }
+  });
+
   test("an unwritable data folder is one clear error", async () => {
     const file = join(await privateFolder(), "file");
     await writeFile(file, "");

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Client } from "pg";
 import { type Clock, type Log, type Secret, silentLog, systemClock, WeftError } from "@weft/kit";
 import { postgresError } from "../errors.ts";
+import { endClient } from "../end-client.ts";
 import { findBinaries } from "./binaries.ts";
 import { initialise } from "./init.ts";
 import { database, type Layout, layoutOf, urlOf } from "./layout.ts";
@@ -16,7 +17,7 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Gets the lines of the server's log, and of its supervision. Default: silent. */
   readonly log?: Log;
-  /** How long to wait until it answers, recovery after a crash included, in milliseconds. Default 60,000. */
+  /** How long to wait until it answers, making it and recovery after a crash included, in milliseconds. Default 60,000. */
   readonly startTimeoutMs?: number;
   /** Default the system's. */
   readonly clock?: Clock;
@@ -46,7 +47,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     const binaries = findBinaries();
     const runAs = chooseRunAs({ programs: [binaries.initdb, binaries.postgres], data: layout.data });
-    await initialise(layout, binaries, runAs);
+    await initialise(layout, { binaries, runAs, timeoutMs: Math.max(1, Math.ceil(until - clock.monotonic())) });
     await stopLeftover(layout, clock, log);
     const password = await readFile(layout.password, "utf8").catch((cause: unknown) => {
       throw new WeftError("INVALID_CONFIGURATION", `${layout.root} belongs to another user`, { cause });
@@ -64,7 +65,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 async function takeSupervisorLock(dataDir: string, layout: Layout): Promise<DatabaseSync> {
   let lock: DatabaseSync;
   try {
-    await mkdir(dataDir, { recursive: true });
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
     lock = new DatabaseSync(layout.lock, { timeout: 0 });
   } catch (cause) {
     throw new WeftError("INVALID_CONFIGURATION", `the data folder ${dataDir} can't be written`, { cause });
@@ -135,7 +136,7 @@ async function isAccepting(server: ServerProcess, { clock, until }: StartOptions
 
 /** Makes the database when it is not there; shows at the same time that the server answers. */
 async function ensureDatabase(url: Secret): Promise<void> {
-  const client = new Client({ connectionString: url.reveal(), connectionTimeoutMillis: 10_000 });
+  const client = new Client({ connectionString: url.reveal(), connectionTimeoutMillis: 10_000, query_timeout: 30_000 });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -144,7 +145,7 @@ async function ensureDatabase(url: Secret): Promise<void> {
   } catch (error) {
     throw postgresError(error);
   } finally {
-    await client.end().catch(() => undefined);
+    await endClient(client, systemClock);
   }
 }
 

@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import { type Clock, systemClock, WeftError } from "@weft/kit";
+import type { CloudEvent, Delivery, PubSub } from "@weft/pubsub";
+import { childOf, type Logger, parseTraceparent, withTrace } from "@weft/telemetry";
+
+export interface FollowOptions {
+  readonly pubsub: Pick<PubSub, "ensureTopic" | "subscribe">;
+  readonly topic: { readonly name: string; readonly partitions: number };
+  /** Replicas of one group share the events. */
+  readonly group: string;
+  /** Comes for an event at least once, and may come again: see {@link PubSub}. */
+  readonly handle: (event: CloudEvent) => Promise<void>;
+  readonly log: Logger;
+  /** For durations only. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Background work: takes in the events of a topic until the signal aborts; what is in hand then is finished. Each
+ * event that was handled (`debug`), and each try that failed (`warn`), is a line in the trace of the call that caused
+ * the event.
+ */
+export async function follow(options: FollowOptions, signal: AbortSignal): Promise<void> {
+  const { pubsub, topic, group } = options;
+  await pubsub.ensureTopic(topic.name, { partitions: topic.partitions });
+  const handle = (delivery: Delivery): Promise<void> => handleOne(delivery, options);
+  await using subscription = await pubsub.subscribe({ group, topics: [topic.name], handle });
+  if (!signal.aborted) await Promise.race([once(signal, "abort"), subscription.ended]);
+}
+
+async function handleOne(delivery: Delivery, options: FollowOptions): Promise<void> {
+  const { group, handle, log, clock = systemClock } = options;
+  const { event, topic, partition, attempt } = delivery;
+  const startedAt = clock.monotonic();
+  const told = (): readonly [Logger, object] => {
+    const { traceparent, tracestate } = event.extensions;
+    const trace = childOf(parseTraceparent(traceparent, tracestate));
+    const durationMs = clock.monotonic() - startedAt;
+    const fields = { event: event.id, type: event.type, subject: event.subject, topic, partition, group, attempt };
+    return [withTrace(log, trace), { ...fields, durationMs }];
+  };
+  try {
+    await handle(event);
+  } catch (err) {
+    const [traced, fields] = told();
+    traced.warn({ ...fields, reason: WeftError.from(err).reason, err }, "an event was not handled");
+    throw err;
+  }
+  if (log.level !== "debug") return;
+  const [traced, fields] = told();
+  traced.debug(fields, "event");
+}
