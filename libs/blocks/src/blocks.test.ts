@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Secret } from "@weft/kit";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { blockUrlDefaults, type BlockUrls, openBlocks } from "./index.ts";
+import { blockUrlDefaults, type BlockUrls, checkBlockUrls, openBlocks } from "./index.ts";
 
 let dataDir: string;
 let stack: AsyncDisposableStack;
@@ -110,6 +110,24 @@ test("a state store needs a name that can be a file's", async () => {
     await expect(blocks().state(name)).rejects.toMatchObject({ reason: "INVALID_CONFIGURATION" });
   }
 });
+
+test("URLs are checked before anything is opened, all of them", () => {
+  expect(() => checkBlockUrls(blockUrlDefaults("embedded"))).not.toThrow();
+  const urls = { ...blockUrlDefaults("embedded"), state: "redis://x", sql: "mysql://secret@x", search: "nonsense" };
+  const error = catchError(() => checkBlockUrls(urls));
+  expect(error).toMatchObject({ reason: "INVALID_CONFIGURATION" });
+  expect(String(error).split("\n").length).toBe(3);
+  expect(String(error)).not.toContain("secret");
+});
+
+function catchError(work: () => void): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 test("every block has a URL in both profiles", () => {
   expect(Object.keys(blockUrlDefaults("stack"))).toEqual(Object.keys(blockUrlDefaults("embedded")));

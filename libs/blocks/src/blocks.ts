@@ -42,6 +42,20 @@ export interface Blocks {
   secrets(): Promise<SecretStore>;
 }
 
+/** `INVALID_CONFIGURATION`, a line for each, when there are URLs that no adapter serves. Opens nothing. */
+export function checkBlockUrls(urls: BlockUrls): void {
+  const problems = Object.entries(adapters).flatMap(([block, of]: [string, Readonly<Record<string, unknown>>]) => {
+    const url = urls[block as keyof BlockUrls];
+    try {
+      pick(block, of as Adapters<AsyncDisposable>, typeof url === "string" ? url : url.reveal());
+      return [];
+    } catch (error) {
+      return [WeftError.from(error).message];
+    }
+  });
+  if (problems.length > 0) throw new WeftError("INVALID_CONFIGURATION", problems.join("\n"));
+}
+
 /** Opens nothing yet: see {@link Blocks}. */
 export function openBlocks(options: BlocksOptions): Blocks {
   const { dataDir, urls, stack, env, log = silentLog, clock = systemClock } = options;

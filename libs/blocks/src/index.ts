@@ -1,2 +1,2 @@
-export { type Blocks, type BlocksOptions, openBlocks } from "./blocks.ts";
+export { type Blocks, type BlocksOptions, checkBlockUrls, openBlocks } from "./blocks.ts";
 export { blockUrlDefaults, type BlockUrls, type Profile } from "./urls.ts";

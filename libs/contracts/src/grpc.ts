@@ -8,3 +8,4 @@ export {
   type ServerReflectionResponse,
 } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 export { ServerReflection as ServerReflectionAlpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
+export { Channelz } from "./gen/grpc/channelz/v1/channelz_pb.ts";

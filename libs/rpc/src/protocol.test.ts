@@ -74,6 +74,7 @@ describe("reflection", () => {
       try {
         const list = await ask({ messageRequest: { case: "listServices", value: "" } });
         expect(list?.case === "listServicesResponse" && list.value.service.map(({ name }) => name)).toEqual([
+          "grpc.channelz.v1.Channelz",
           "grpc.health.v1.Health",
           "grpc.reflection.v1.ServerReflection",
           "grpc.reflection.v1alpha.ServerReflection",
@@ -99,6 +100,10 @@ describe("reflection", () => {
         ).toMatchObject({
           case: "fileDescriptorResponse",
         });
+        // What tools need to show the details of errors.
+        expect(
+          await ask({ messageRequest: { case: "fileContainingSymbol", value: "google.rpc.ErrorInfo" } }),
+        ).toMatchObject({ case: "fileDescriptorResponse" });
         expect(await ask({ messageRequest: { case: "fileByFilename", value: "nowhere.proto" } })).toMatchObject({
           case: "errorResponse",
           value: { errorCode: status.NOT_FOUND },

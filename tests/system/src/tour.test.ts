@@ -191,8 +191,23 @@ test("somebody signs up, logs in, and sees their own things only", async () => {
 
   const [other] = (await allUsers()).filter(({ id }) => id !== created.body.id);
   expect((await rest(mesh, `/users/${other?.id}`, { method: "DELETE", token })).status).toBe(403);
+  expect(own.body.email).toBe("ada@example.org");
+  const seen = await rest<User>(mesh, `/users/${other?.id}`, { token });
+  expect(seen.body).toMatchObject({ name: other?.name, email: "" });
+  const page = await rest<{ users: User[] }>(
+    mesh,
+    `/users?filter=${encodeURIComponent("NOT name=Nobody")}&pageSize=50`,
+    { token },
+  );
+  expect(page.body.users.filter(({ email }) => email !== "" && email !== "ada@example.org")).toEqual([]);
+  for (const query of ["filter=NOT email:x", "filter=(name=A OR email:ada)", "orderBy=email desc"]) {
+    const refused = await rest(mesh, `/users?${query.replaceAll(" ", "%20")}`, { token });
+    expect(refused, query).toMatchObject({ status: 400, body: { reason: "INVALID_FILTER" } });
+  }
   expect((await rest(mesh, `/notifications?userId=${other?.id}`, { token })).status).toBe(403);
   expect((await rest(mesh, "/users:import", { token, body: "{}" })).status).toBe(403);
+  // Not built yet, and not for everybody either.
+  expect((await rest(mesh, "/logs", { token })).status).toBe(403);
 
   await until(
     async () => {

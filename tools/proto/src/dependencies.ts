@@ -13,6 +13,9 @@ const packaged: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "google/rpc/code.proto": "google/rpc/code.proto",
     "google/rpc/error_details.proto": "google/rpc/error_details.proto",
   },
+  "@grpc/grpc-js": {
+    "grpc/channelz/v1/channelz.proto": "proto/channelz.proto",
+  },
   "grpc-health-check": {
     "grpc/health/v1/health.proto": "proto/health/v1/health.proto",
   },

@@ -173,6 +173,17 @@ test("a watcher resumes after the event it saw last", async () => {
   await expect(forged.next()).rejects.toMatchObject({ reason: "INVALID_ARGUMENT" });
 });
 
+test("a watcher whose last event lies ahead of everything gets what arrives from now on", async () => {
+  await send(parts, { ...message, title: "before" });
+  const abort = new AbortController();
+  const next = watch(parts, { userId: "u1", eventId: "999999", signal: abort.signal }).next();
+  await fixture.clock.advance(1);
+  await send(parts, { ...message, title: "after" });
+  expect((await next).value).toMatchObject({ title: "after" });
+  abort.abort();
+  await fixture.clock.advance(250);
+});
+
 test("preferences are the defaults until somebody says something, and then what they said", async () => {
   await takeIn(parts, created);
   expect(await getPreferences(parts, "u1")).toEqual({ channels: ["email"], locale: "en", webhookUrl: "" });

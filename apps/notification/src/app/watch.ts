@@ -10,7 +10,9 @@ export async function* watch(
   parts: Pick<Parts, "people" | "inbox" | "changes">,
   { userId, eventId, signal }: { readonly userId: string; readonly eventId: string; readonly signal: AbortSignal },
 ): AsyncGenerator<Notification, void> {
-  let last = eventId === "" ? await lastSequence(parts, userId) : sequenceOf(eventId);
+  const newest = await lastSequence(parts, userId);
+  // An id from before the store was emptied lies ahead of everything: waiting for it would be waiting for long.
+  let last = eventId === "" ? newest : Math.min(sequenceOf(eventId), newest);
   while (!signal.aborted) {
     const version = parts.changes.version;
     const added = await parts.inbox.since(userId, last, batch);

@@ -1,4 +1,5 @@
-import { decodePageToken, encodePageToken, pageSize, parseFilter, parseOrderBy } from "@weft/filter";
+import { decodePageToken, encodePageToken, type Filter, pageSize, parseFilter, parseOrderBy } from "@weft/filter";
+import { WeftError } from "@weft/kit";
 import type { User } from "../domain/user.ts";
 import { listUsers, orderFields, positionOf } from "../store/list.ts";
 import type { UserContext } from "./users.ts";
@@ -13,6 +14,8 @@ export interface ListUsers {
   readonly filter: string;
   /** AIP-132. */
   readonly orderBy: string;
+  /** Whether the filter and the order may go by e-mail address; they would tell it to whoever may not see it. */
+  readonly byEmail: boolean;
 }
 
 export interface UserPage {
@@ -24,7 +27,11 @@ export interface UserPage {
 /** `INVALID_FILTER` for the filter or the order, `INVALID_PAGE_TOKEN` for a token of another query. */
 export async function listPage({ database }: UserContext, request: ListUsers): Promise<UserPage> {
   const filter = parseFilter(request.filter);
-  const order = parseOrderBy(request.orderBy, orderFields);
+  if (!request.byEmail && namesField(filter, "email")) {
+    throw new WeftError("INVALID_FILTER", 'there is no field "email" to filter by');
+  }
+  const allowed = request.byEmail ? orderFields : orderFields.filter((field) => field !== "email");
+  const order = parseOrderBy(request.orderBy, allowed);
   const query = JSON.stringify([request.filter, order]);
   const after = request.pageToken === "" ? undefined : decodePageToken(request.pageToken, query);
   const size = pageSize(request.size, pageLimits);
@@ -34,4 +41,16 @@ export async function listPage({ database }: UserContext, request: ListUsers): P
   const last = users.at(-1);
   const isLast = found.length <= size || last === undefined;
   return { users, nextPageToken: isLast ? "" : encodePageToken(positionOf(last, order), query) };
+}
+
+function namesField(filter: Filter, field: string): boolean {
+  switch (filter.kind) {
+    case "and":
+    case "or":
+      return filter.operands.some((operand) => namesField(operand, field));
+    case "not":
+      return namesField(filter.operand, field);
+    case "comparison":
+      return filter.field === field;
+  }
 }

@@ -10,7 +10,7 @@ import { implement, type ServiceImplementation } from "@weft/rpc";
 import { importUsers } from "../app/import-users.ts";
 import { listPage } from "../app/list-users.ts";
 import { batchGetUsers, changeUser, createUser, getUser, removeUser, type UserContext } from "../app/users.ts";
-import { toMessage, toPatch, toProfile } from "./convert.ts";
+import { isAdmin, toMessage, toMessageFor, toPatch, toProfile } from "./convert.ts";
 
 /** `weft.user.v1.UserService` over the use cases. */
 export function userService(context: UserContext): ServiceImplementation {
@@ -20,10 +20,11 @@ export function userService(context: UserContext): ServiceImplementation {
       const { password } = user;
       return { user: toMessage(await createUser(context, { profile: toProfile(user), password, requestId, trace })) };
     },
-    getUser: async ({ id }) => ({ user: toMessage(await getUser(context, id)) }),
-    listUsers: async ({ pageSize: size, pageToken, filter, orderBy }) => {
-      const { users, nextPageToken } = await listPage(context, { size, pageToken, filter, orderBy });
-      return { users: users.map(toMessage), nextPageToken };
+    getUser: async ({ id }, { principal }) => ({ user: toMessageFor(principal, await getUser(context, id)) }),
+    listUsers: async ({ pageSize: size, pageToken, filter, orderBy }, { principal }) => {
+      const request = { size, pageToken, filter, orderBy, byEmail: isAdmin(principal) };
+      const { users, nextPageToken } = await listPage(context, request);
+      return { users: users.map((user) => toMessageFor(principal, user)), nextPageToken };
     },
     updateUser: async ({ id, user = create(UserPatchSchema), updateMask, etag }, { trace }) => {
       const mask = updateMask?.paths ?? [];
@@ -33,7 +34,9 @@ export function userService(context: UserContext): ServiceImplementation {
       await removeUser(context, { id, etag, trace });
       return {};
     },
-    batchGetUsers: async ({ ids }) => ({ users: (await batchGetUsers(context, ids)).map(toMessage) }),
+    batchGetUsers: async ({ ids }, { principal }) => ({
+      users: (await batchGetUsers(context, ids)).map((user) => toMessageFor(principal, user)),
+    }),
     importUsers: async (requests, { trace }) => {
       const result = await importUsers(context, itemsOf(requests), { trace });
       return { ...result, errors: [...result.errors] };

@@ -1,7 +1,9 @@
 import { type DescFile, type DescService, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { file_google_rpc_error_details } from "@weft/contracts/google";
 import {
+  Channelz,
   ServerReflection,
   ServerReflectionAlpha,
   type ServerReflectionRequest,
@@ -19,7 +21,7 @@ type Question = ServerReflectionRequest["messageRequest"];
  * (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md). The two versions differ in name only.
  */
 export function reflectionOf(services: readonly DescService[]): readonly ServiceImplementation[] {
-  const index = new DescriptorIndex([...services, ServerReflection, ServerReflectionAlpha]);
+  const index = new DescriptorIndex([...services, Channelz, ServerReflection, ServerReflectionAlpha]);
   const serverReflectionInfo = async function* (requests: AsyncIterable<ServerReflectionRequest>) {
     for await (const { host, messageRequest } of requests) {
       yield {
@@ -44,6 +46,8 @@ class DescriptorIndex {
   constructor(services: readonly DescService[]) {
     this.#services = services.map(({ typeName }) => typeName).sort();
     for (const { file } of services) this.#addFile(file);
+    // No service names them: they come as details of errors.
+    this.#addFile(file_google_rpc_error_details);
   }
 
   answer(question: Question): Answer {

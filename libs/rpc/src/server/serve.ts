@@ -136,8 +136,7 @@ async function answer(
 
 /** The handler, for a caller who may call it as far as can be told without the request. */
 function admit(plan: MethodPlan, { tokens }: ServeOptions, call: ServerCall): Invoke | Promise<Invoke> {
-  const { handler } = plan;
-  if (handler === undefined) throw new WeftError("UNIMPLEMENTED", `${plan.name} is not built yet`);
+  const { handler = unbuilt(plan) } = plan;
   const invoke: Invoke = (request, context) => Reflect.apply(handler, undefined, [request, context]);
   if (!plan.governed) return invoke;
   const verified = tokens?.verify(call.authorization);
@@ -155,6 +154,13 @@ function admit(plan: MethodPlan, { tokens }: ServeOptions, call: ServerCall): In
   }
   call.principal = verified;
   return invoke;
+}
+
+/** Stands in for a handler, so that a caller who may not call at all is told that first. */
+function unbuilt(plan: MethodPlan): Invoke {
+  return () => {
+    throw new WeftError("UNIMPLEMENTED", `${plan.name} is not built yet`);
+  };
 }
 
 /** One message of a request: decoded, allowed and valid. */

@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
+import { checkBlockUrls } from "@weft/blocks";
 import { errorCode, type Settings, WeftError } from "@weft/kit";
-import { readConfig } from "@weft/service/config";
+import { blockUrlsOf, readConfig } from "@weft/service/config";
 import type { CommonFlags, UpFlags } from "../cli.ts";
 import type { Terminal } from "../terminal.ts";
 import type { ServiceSpec } from "./processes.ts";
@@ -20,12 +21,13 @@ export interface UpConfig {
 /** Time beyond a process' own limits before it is killed, in milliseconds. */
 const graceMs = 5000;
 
-/** Checks every setting of every process. `INVALID_CONFIGURATION` with all problems; a misspelt name is one. */
+/** Checks every setting of every process. `INVALID_CONFIGURATION` with all problems; a misspelt name is one, a URL that no adapter serves another. */
 export function readUpConfig(services: readonly ServiceSpec[], flags: UpFlags, { env, cwd }: Terminal): UpConfig {
   const entries = services.flatMap(({ settings }) => Object.values(settings).map((one) => [one.name, one] as const));
   const settings: Settings = Object.fromEntries(entries);
   const argv = argvOf({ "--data-dir": flags.dataDir, "--port": flags.port, "--profile": flags.profile });
   const { common, all } = readConfig({ name: "weft", settings, env, argv, cwd, allowed: ["WEFT_SECRET_"] });
+  checkBlockUrls(blockUrlsOf(common));
   const values: Readonly<Record<string, unknown>> = all;
   const port = values["port"];
   const host = values["gateway.host"] ?? common.host;

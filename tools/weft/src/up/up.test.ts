@@ -181,6 +181,10 @@ test("what is wrong before the start is a line each, and exit code 1", { timeout
   expect(await misspelt.exit).toBe(1);
   expect(misspelt.stderr).toContain("WEFT_PROT is not a setting; did you mean WEFT_PORT?");
 
+  const unbuilt = new Up({ env: { WEFT_STATE: "redis://127.0.0.1" } });
+  expect(await unbuilt.exit).toBe(1);
+  expect(unbuilt.stderr).toMatch(/^weft: the state adapter for 'redis:' is not built yet.*\n$/);
+
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const address = other.address();

@@ -29,6 +29,8 @@ export type User = Message<"weft.user.v1.User"> & {
   id: string;
 
   /**
+   * Shown to the user themselves and to administrators; empty for anybody else.
+   *
    * @generated from field: string email = 2;
    */
   email: string;

@@ -111,14 +111,14 @@ export type ListUsersRequest = Message<"weft.user.v1.ListUsersRequest"> & {
   pageToken: string;
 
   /**
-   * AIP-160 over id, email, name, location, locale, tags and create_time.
+   * AIP-160 over id, name, location, locale, tags and create_time; for administrators also email.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
 
   /**
-   * AIP-132: `create_time`, `name` or `email`, each with an optional ` desc`. Default `create_time`.
+   * AIP-132: `create_time`, `name` or, for administrators, `email`, each with an optional ` desc`. Default `create_time`.
    *
    * @generated from field: string order_by = 4;
    */
