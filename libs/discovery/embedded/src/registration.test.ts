@@ -110,8 +110,13 @@ test("while nobody can write, nobody is taken for dead", async () => {
   }
   await lists.until(3000, "a stale list", (list) => list.stale);
   await systemClock.sleep(1500);
+  // Whoever begins to watch now has no former list to keep.
+  await using late = await openEmbeddedDiscovery({ dataDir });
+  const lateLists = new Recorder(late.watch("user", new AbortController().signal));
+  await lateLists.until(1000, "the instance, as a guess", (list) => list.stale && list.instances.length === 1);
   for (const { name } of full) beats.exec(`DROP TRIGGER ${name}`);
   await lists.until(2000, "a fresh list", (list) => !list.stale);
+  await lateLists.until(2000, "a fresh list", (list) => !list.stale && list.instances.length === 1);
   await systemClock.sleep(1500);
   expect(lists.values.map((list) => list.instances.length)).toEqual(lists.values.map(() => 1));
 });

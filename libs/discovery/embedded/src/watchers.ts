@@ -22,6 +22,8 @@ export class Watchers {
   #timer: AbortController | undefined;
   #rows: readonly InstanceRow[] = [];
   #stale = false;
+  /** Whether the registry could be used since the first of the present watches began. */
+  #begun = false;
   /** When the next look is due. */
   #dueMs = Infinity;
   /** Since when the registry could be read, and time went on, without a gap. */
@@ -56,6 +58,8 @@ export class Watchers {
   #start(): void {
     this.#attention = new AbortController();
     this.#rows = [];
+    this.#stale = false;
+    this.#begun = false;
     this.#dueMs = Infinity;
     this.#clearSinceMs = -Infinity;
     const watch = this.#registry.onChange(() => this.#refresh());
@@ -73,16 +77,8 @@ export class Watchers {
     if (this.#attention === undefined) return;
     const now = this.#clock.now();
     try {
-      const rows = this.#registry.read();
-      if (this.#stale) this.#registry.probe();
-      if (this.#stale || now > this.#dueMs + standstillMs) this.#clearSinceMs = now;
-      // Whoever was listed before a gap had no chance to beat in it: it gets one TTL to show itself.
-      const before = new Set(this.#rows.map(keyOf));
-      const spared = (row: InstanceRow): boolean => before.has(keyOf(row)) && this.#clearSinceMs + row.ttlMs > now;
-      const listed = rows.filter((row) => row.expiresMs > now || spared(row));
-      // Where nobody can write nobody can beat: silence is no sign of death then.
-      if (rows.some((row) => before.has(keyOf(row)) && !listed.includes(row))) this.#registry.probe();
-      this.#rows = listed;
+      this.#rows = this.#listed(this.#registry.read(), now);
+      this.#begun = true;
       this.#stale = false;
     } catch (error) {
       if (!this.#stale) this.#log.warn({ err: error }, "the registry can't be used; the last good lists stay");
@@ -90,6 +86,28 @@ export class Watchers {
     }
     for (const watcher of this.#watchers) this.#give(watcher);
     this.#schedule(now);
+  }
+
+  /** Who is listed. Throws when the registry can't be used, so that the last good lists stay. */
+  #listed(rows: readonly InstanceRow[], now: number): readonly InstanceRow[] {
+    if (this.#stale) this.#registry.probe();
+    if (this.#stale || now > this.#dueMs + standstillMs) this.#clearSinceMs = now;
+    // Whoever was listed before a gap had no chance to beat in it: it gets one TTL to show itself.
+    const before = new Set(this.#rows.map(keyOf));
+    const spared = (row: InstanceRow): boolean => before.has(keyOf(row)) && this.#clearSinceMs + row.ttlMs > now;
+    const listed = rows.filter((row) => row.expiresMs > now || spared(row));
+    // Where nobody can write nobody can beat: silence is no sign of death then.
+    const silent = rows.filter((row) => !listed.includes(row));
+    if (silent.some((row) => !this.#begun || before.has(keyOf(row)))) {
+      try {
+        this.#registry.probe();
+      } catch (error) {
+        // The first look has no former list to keep: all that did not leave are the best guess.
+        if (!this.#begun) this.#rows = rows;
+        throw error;
+      }
+    }
+    return listed;
   }
 
   #give(watcher: Watcher): void {
