@@ -4,7 +4,7 @@ import { operationsOf } from "./document.ts";
 
 const style = `
 :root{color-scheme:light dark;--edge:color-mix(in srgb,currentColor 18%,transparent);--soft:color-mix(in srgb,currentColor 6%,transparent)}
-body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere;max-width:64rem;margin:2rem auto;padding:0 1rem}
 h2{margin-top:2.5rem;border-bottom:1px solid var(--edge)}
 details{border:1px solid var(--edge);border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
 summary{cursor:pointer;font-family:ui-monospace,monospace;overflow-wrap:anywhere}
@@ -53,6 +53,7 @@ export function errorsPage(): string {
 
 function operationHtml(path: string, method: string, operation: JsonObject): string {
   const { parameters, requestBody, responses } = operation;
+  const rpc = String(operation["x-rpc"]);
   const facts = ["x-access", "x-roles", "x-rate-class", "x-timeout-ms"].flatMap((name) =>
     operation[name] === undefined ? [] : [`${name.slice(2)}: ${String(operation[name])}`],
   );
@@ -60,8 +61,8 @@ function operationHtml(path: string, method: string, operation: JsonObject): str
     (parameter) =>
       `<tr><td><code>${escape(String(parameter["name"]))}</code></td><td>${escape(String(parameter["in"]))}</td><td>${json(parameter["schema"] ?? {})}</td></tr>`,
   );
-  return `<details><summary><b>${method.toUpperCase()}</b> ${escape(path)}</summary>
-<p class="tags">${escape(String(operation["x-rpc"]))} · ${escape(facts.join(" · "))}</p>
+  return `<details><summary><b>${method.toUpperCase()}</b> ${escape(path)} <span class="tags">${escape(rpc.slice(rpc.indexOf("/") + 1))}</span></summary>
+<p class="tags">${escape(rpc)} · ${escape(facts.join(" · "))}</p>
 ${rows.length > 0 ? `<h4>Parameters</h4><table>${rows.join("")}</table>` : ""}
 ${requestBody === undefined ? "" : `<h4>Body</h4>${json(requestBody)}`}
 <h4>Answers</h4>${json(responses ?? {})}</details>`;
