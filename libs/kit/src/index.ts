@@ -16,6 +16,7 @@ export {
 } from "./config.ts";
 export { withTimeout } from "./deadline.ts";
 export { errorCode, type FieldViolation, isWeftError, WeftError, type WeftErrorOptions } from "./errors.ts";
+export { escapeHtml } from "./html.ts";
 export { countingIds, newUuid, type NewId } from "./ids.ts";
 export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 export { Latest } from "./latest.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isJsonObject, type JsonObject, type JsonValue, reasons } from "@weft/kit";
+import { escapeHtml, isJsonObject, type JsonObject, type JsonValue, reasons } from "@weft/kit";
 import { operationsOf } from "./document.ts";
 
 const style = `
@@ -24,11 +24,12 @@ export function operationsPage(document: JsonObject): string {
     const list = byTag.get(tag) ?? [];
     byTag.set(tag, [...list, operationHtml(path, method, operation)]);
   }
-  const sections = [...byTag].map(([tag, operations]) => `<h2>${escape(tag)}</h2>${operations.join("")}`);
+  const sections = [...byTag].map(([tag, operations]) => `<h2>${escapeHtml(tag)}</h2>${operations.join("")}`);
   const schemas = at(document, "components", "schemas");
   const models = isJsonObject(schemas)
     ? Object.entries(schemas).map(
-        ([name, schema]) => `<details id="${escape(name)}"><summary>${escape(name)}</summary>${json(schema)}</details>`,
+        ([name, schema]) =>
+          `<details id="${escapeHtml(name)}"><summary>${escapeHtml(name)}</summary>${json(schema)}</details>`,
       )
     : [];
   return html(
@@ -43,7 +44,7 @@ ${sections.join("")}<h2>Schemas</h2>${models.join("")}`,
 export function errorsPage(): string {
   const rows = Object.entries(reasons).map(
     ([reason, { httpStatus, code, retryable, meaning }]) =>
-      `<tr id="${reason}"><td><code>${reason}</code></td><td>${httpStatus}</td><td><code>${code}</code></td><td>${retryable ? "yes" : "no"}</td><td>${escape(meaning)}</td></tr>`,
+      `<tr id="${reason}"><td><code>${reason}</code></td><td>${httpStatus}</td><td><code>${code}</code></td><td>${retryable ? "yes" : "no"}</td><td>${escapeHtml(meaning)}</td></tr>`,
   );
   return html(
     "Weft: errors",
@@ -59,10 +60,10 @@ function operationHtml(path: string, method: string, operation: JsonObject): str
   );
   const rows = (Array.isArray(parameters) ? parameters.filter(isJsonObject) : []).map(
     (parameter) =>
-      `<tr><td><code>${escape(String(parameter["name"]))}</code></td><td>${escape(String(parameter["in"]))}</td><td>${json(parameter["schema"] ?? {})}</td></tr>`,
+      `<tr><td><code>${escapeHtml(String(parameter["name"]))}</code></td><td>${escapeHtml(String(parameter["in"]))}</td><td>${json(parameter["schema"] ?? {})}</td></tr>`,
   );
-  return `<details><summary><b>${method.toUpperCase()}</b> ${escape(path)} <span class="tags">${escape(rpc.slice(rpc.indexOf("/") + 1))}</span></summary>
-<p class="tags">${escape(rpc)} · ${escape(facts.join(" · "))}</p>
+  return `<details><summary><b>${method.toUpperCase()}</b> ${escapeHtml(path)} <span class="tags">${escapeHtml(rpc.slice(rpc.indexOf("/") + 1))}</span></summary>
+<p class="tags">${escapeHtml(rpc)} · ${escapeHtml(facts.join(" · "))}</p>
 ${rows.length > 0 ? `<h4>Parameters</h4><table>${rows.join("")}</table>` : ""}
 ${requestBody === undefined ? "" : `<h4>Body</h4>${json(requestBody)}`}
 <h4>Answers</h4>${json(responses ?? {})}</details>`;
@@ -75,7 +76,7 @@ function html(title: string, body: string): string {
 
 /** Indented JSON; references to schemas are links. */
 function json(value: JsonValue): string {
-  const text = escape(JSON.stringify(value, undefined, 2));
+  const text = escapeHtml(JSON.stringify(value, undefined, 2));
   return `<pre>${text.replace(/#\/components\/schemas\/([\w.]+)/g, (whole, name: string) => `<a href="#${name}">${whole}</a>`)}</pre>`;
 }
 
@@ -83,16 +84,4 @@ function at(value: JsonValue, ...path: readonly string[]): JsonValue | undefined
   let found: JsonValue | undefined = value;
   for (const name of path) found = isJsonObject(found) ? found[name] : undefined;
   return found;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? "");
 }

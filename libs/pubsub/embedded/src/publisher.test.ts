@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { systemClock, WeftError } from "@weft/kit";
 import { SqliteFile } from "@weft/sqlite";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { EventLog } from "./event-log.ts";
 import { Publisher } from "./publisher.ts";
 import { schema } from "./schema.ts";
@@ -18,8 +21,15 @@ const event = {
   },
 };
 
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
 function open() {
-  const file = new SqliteFile({ path: ":memory:", schema });
+  const folder = mkdtempSync(join(tmpdir(), "weft-publisher-"));
+  folders.push(folder);
+  const file = new SqliteFile({ path: join(folder, "pubsub.db"), schema });
   const log = new EventLog(file);
   return { file, log, publisher: new Publisher(file, log, systemClock) };
 }

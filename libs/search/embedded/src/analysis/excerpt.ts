@@ -1,3 +1,4 @@
+import { escapeHtml } from "@weft/kit";
 import type { TextQuery } from "./query.ts";
 import { type Analysis, normalize, tokenize } from "./tokens.ts";
 
@@ -78,10 +79,10 @@ function render(text: string, { start, end }: Span, marks: readonly Span[]): str
   let html = "";
   let at = start;
   for (const mark of marks) {
-    html += `${escape(text.slice(at, mark.start))}<em>${escape(text.slice(mark.start, mark.end))}</em>`;
+    html += `${escapeHtml(text.slice(at, mark.start))}<em>${escapeHtml(text.slice(mark.start, mark.end))}</em>`;
     at = mark.end;
   }
-  return html + escape(text.slice(at, end));
+  return html + escapeHtml(text.slice(at, end));
 }
 
 /** The nearest beginning of a word at or before `at`, but not far away; never within a surrogate pair. */
@@ -101,16 +102,4 @@ function wordEnd(text: string, at: number): number {
 function isLowSurrogate(text: string, at: number): boolean {
   const unit = text.charCodeAt(at);
   return unit >= 0xdc00 && unit <= 0xdfff;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escape(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (char) => entities[char] ?? char);
 }
