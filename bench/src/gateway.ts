@@ -13,10 +13,10 @@ const connections = 32;
 const seconds = 2;
 const rounds = 5;
 /**
- * Requests to each side before a round counts. A process that runs for days is compared: these were seen to cost two to
- * three times the CPU of the later ones, as V8 compiles what turns out to be hot.
+ * Requests to each side before a round counts. A process that runs for days is compared: the first were seen to cost two
+ * to three times the CPU of the later ones, as V8 compiles what turns out to be hot.
  */
-const warmUpRequests = 10_000;
+const warmUpRequests = 40_000;
 const peers = join(import.meta.dirname, "peers");
 const gatewayMain = join(import.meta.dirname, "../../apps/gateway/src/main.ts");
 const newUser = { email: "ada@example.org", name: "Ada Lovelace", bio: "mathematician", tags: ["a", "b"] };
