@@ -16,6 +16,7 @@ export {
 } from "./config.ts";
 export { withTimeout } from "./deadline.ts";
 export { errorCode, type FieldViolation, isWeftError, WeftError, type WeftErrorOptions } from "./errors.ts";
+export { FailureLog } from "./failure-log.ts";
 export { escapeHtml } from "./html.ts";
 export { countingIds, newUuid, type NewId } from "./ids.ts";
 export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
@@ -23,4 +24,5 @@ export { Latest } from "./latest.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";
 export { Secret } from "./secret.ts";
+export { parseServerUrl, type ServerUrl, type ServerUrlOptions } from "./server-url.ts";
 export { watchSignals } from "./signals.ts";

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect, expectTypeOf, test } from "vitest";
-import { type ConfigOf, describeSettings, isWeftError, loadConfig, type Secret, setting } from "../index.ts";
+import { type ConfigOf, describeSettings, isWeftError, loadConfig, Secret, setting } from "../index.ts";
 
 const settings = {
   port: setting.integer("port", { default: 8080, min: 0, max: 65_535, about: "Port of the edge." }),
@@ -16,6 +16,7 @@ const settings = {
   tags: setting.list("gateway.tags", { default: [], about: "Words." }),
   smtp: setting.text("smtp", { about: "Mail server." }),
   key: setting.secret("gateway.key", { about: "Key." }),
+  mail: setting.secretUrl("gateway.mail", { about: "Mail." }),
 };
 
 const load = (sources: Partial<Parameters<typeof loadConfig>[1]> = {}) =>
@@ -43,6 +44,7 @@ test("defaults, frozen and typed", () => {
     tags: [],
     smtp: undefined,
     key: undefined,
+    mail: undefined,
   });
   expect(Object.isFrozen(config)).toBe(true);
   expectTypeOf<ConfigOf<typeof settings>["smtp"]>().toEqualTypeOf<string | undefined>();
@@ -138,10 +140,60 @@ test("times take units, with their limits in milliseconds", () => {
   expect(() => timeOf("-1")).toThrow("is not a time");
 });
 
+test("what was found counts more than a default, and less than what anybody says", () => {
+  const found = { where: "stack.json", values: { state: "redis://found", port: "x" } };
+  expect(problemsOf({ found })).toEqual(['stack.json "x" is not a whole number']);
+  const values = { state: "redis://found" };
+  expect(load({ found: { ...found, values } }).state).toBe("redis://found");
+  const file = { name: "weft.yaml", text: "state: redis://said" };
+  expect(load({ found: { ...found, values }, file }).state).toBe("redis://said");
+});
+
 test("secrets print as stars", () => {
   const config = load({ env: { WEFT_GATEWAY_KEY: "hunter2" } });
   expect(`${inspect(config)}${JSON.stringify(config)}`).not.toContain("hunter2");
   expect(config.key?.reveal()).toBe("hunter2");
+});
+
+test("a URL that may hold a password prints as stars and stands in no problem; its default is for all to read", () => {
+  const search = setting.secretUrl("search", { default: new Secret("embedded:"), about: "Search." });
+  const withSearch = (url: string) => loadConfig({ search }, { env: { WEFT_SEARCH: url }, argv: [] });
+  expect(inspect(withSearch("http://:hunter2@host"))).not.toContain("hunter2");
+  expect(() => withSearch("hunter2@host")).toThrow(/^WEFT_SEARCH is not a URL like embedded: or redis:[^\s]*$/);
+  expect(describeSettings({ search })[0]?.default).toBe("embedded:");
+});
+
+test("what may hold a password may be kept in a file", () => {
+  const files: Readonly<Record<string, string>> = {
+    "/run/secrets/key": "hunter2\n",
+    "/mail": "smtp://me:pw@x",
+    "/no": "\n",
+  };
+  const readFile = (path: string): string => {
+    const text = files[path];
+    if (text === undefined) throw new Error(`ENOENT: ${path}`);
+    return text;
+  };
+  const env = { WEFT_GATEWAY_KEY_FILE: "/run/secrets/key" };
+  const config = load({ env, dotEnv: "WEFT_GATEWAY_MAIL_FILE=/mail\nWEFT_GATEWAY_KEY=other", readFile });
+  expect(config.key?.reveal()).toBe("hunter2");
+  expect(config.mail?.reveal()).toBe("smtp://me:pw@x");
+  expect(load({ env, argv: ["--gateway-key=flag"], readFile }).key?.reveal()).toBe("flag");
+  const wrong = {
+    WEFT_GATEWAY_KEY: "a",
+    WEFT_GATEWAY_KEY_FILE: "/run/secrets/key",
+    WEFT_GATEWAY_MAIL_FILE: "/none",
+    WEFT_PORT_FILE: "/run/secrets/key",
+  };
+  expect(problemsOf({ env: wrong, readFile })).toEqual([
+    "WEFT_GATEWAY_KEY_FILE and WEFT_GATEWAY_KEY can't be set both",
+    "WEFT_GATEWAY_MAIL_FILE can't be read: ENOENT: /none",
+    "WEFT_PORT_FILE is not a setting",
+  ]);
+  expect(problemsOf({ env: { WEFT_GATEWAY_KEY_FILE: "/no" }, readFile })).toEqual([
+    "WEFT_GATEWAY_KEY_FILE names a file that is empty",
+  ]);
+  expect(problemsOf({ env })).toEqual(["WEFT_GATEWAY_KEY_FILE is not a setting"]);
 });
 
 test("the reference says everything of a setting", () => {

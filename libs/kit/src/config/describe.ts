@@ -1,3 +1,4 @@
+import { Secret } from "../secret.ts";
 import { environmentName, flagName } from "./names.ts";
 import type { Setting, Settings } from "./setting.ts";
 
@@ -55,5 +56,7 @@ function defaultText({ default: value, defaultBy }: Setting<unknown>): string | 
 }
 
 function valueText(value: unknown): string {
+  // A default stands in the source for all to read: that much is no secret.
+  if (value instanceof Secret) return valueText(value.reveal());
   return Array.isArray(value) ? value.join(",") : String(value);
 }

@@ -28,13 +28,25 @@ type Known = ReadonlyMap<string, Setting<unknown>>;
 /** Whether an environment name belongs to somebody else who reads the same sources. */
 type Foreign = (environmentName: string) => boolean;
 
-/** Variables that begin with `WEFT_`. An empty one counts as not set. */
+/** What a source of settings is read with. */
+export interface Reading {
+  readonly known: Known;
+  readonly foreign: Foreign;
+  /** The text of a file that a `…_FILE` variable names; without it there are no such variables. */
+  readonly readFile: ((path: string) => string) | undefined;
+}
+
+/** Kinds of settings that hold a password or may do so, and can be kept in a file therefore. */
+const fileKinds: ReadonlySet<Setting<unknown>["kind"]> = new Set(["secret", "secretUrl", "url"]);
+const fileSuffix = "_FILE";
+
+/** Variables that begin with `WEFT_`, and `WEFT_…_FILE` for the file that holds a value. An empty one counts as not set. */
 export function fromEnvironment(
   env: Readonly<Record<string, string | undefined>>,
-  known: Known,
-  foreign: Foreign,
+  reading: Reading,
   source?: string,
 ): Layer {
+  const { known, foreign, readFile } = reading;
   const names = new Map([...known.keys()].map((name) => [environmentName(name), name]));
   const given: Given[] = [];
   const problems: Problem[] = [];
@@ -42,19 +54,35 @@ export function fromEnvironment(
     if (!variable.startsWith("WEFT_") || raw === undefined || raw === "") continue;
     const where = source === undefined ? variable : `${source}: ${variable}`;
     const name = names.get(variable);
+    const kept = variable.endsWith(fileSuffix) ? variable.slice(0, -fileSuffix.length) : "";
+    const inFile = readFile === undefined ? undefined : known.get(names.get(kept) ?? "");
     if (name !== undefined) given.push({ name, raw, where });
-    else if (!foreign(variable)) problems.push(unknown(where, variable, names.keys()));
+    else if (readFile !== undefined && inFile !== undefined && fileKinds.has(inFile.kind)) {
+      const read = env[kept] ? `and ${kept} can't be set both` : valueIn(raw, readFile);
+      if (typeof read === "string") problems.push({ where, text: read });
+      else given.push({ name: inFile.name, raw: read.value, where });
+    } else if (!foreign(variable)) problems.push(unknown(where, variable, names.keys()));
   }
   return { given, problems };
 }
 
+/** What stands in a file, without the line's end; or what is wrong. */
+function valueIn(path: string, readFile: (path: string) => string): { readonly value: string } | string {
+  try {
+    const value = readFile(path).replace(/\r?\n$/, "");
+    return value === "" ? "names a file that is empty" : { value };
+  } catch (error) {
+    return `can't be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /** The text of a `.env` file, as `node --env-file` reads it. */
-export function fromDotEnv(text: string, known: Known, foreign: Foreign): Layer {
-  return fromEnvironment(parseEnv(text), known, foreign, ".env");
+export function fromDotEnv(text: string, reading: Reading): Layer {
+  return fromEnvironment(parseEnv(text), reading, ".env");
 }
 
 /** `--name value`, `--name=value`; for booleans `--name` and `--no-name`. */
-export function fromFlags(argv: readonly string[], known: Known): Layer {
+export function fromFlags(argv: readonly string[], { known }: Reading): Layer {
   const names = new Map([...known.keys()].map((name) => [flagName(name), name]));
   const given: Given[] = [];
   const problems: Problem[] = [];
@@ -92,7 +120,7 @@ export function fromFlags(argv: readonly string[], known: Known): Layer {
 }
 
 /** The text of `weft.yaml`: objects within objects by the dots of the names. */
-export function fromYaml(text: string, source: string, known: Known, foreign: Foreign): Layer {
+export function fromYaml(text: string, source: string, { known, foreign }: Reading): Layer {
   const given: Given[] = [];
   const problems: Problem[] = [];
   let root: unknown;

@@ -5,7 +5,7 @@ import { parseBoolean, parseChoice, parseDurationMs, parseInteger, parseList, pa
 export interface Setting<T> {
   /** Dotted camel case: `gateway.maxBodyBytes`. Environment name, flag and path in `weft.yaml` follow from it. */
   readonly name: string;
-  readonly kind: "text" | "integer" | "boolean" | "choice" | "url" | "secret" | "durationMs" | "list";
+  readonly kind: "text" | "integer" | "boolean" | "choice" | "url" | "secret" | "secretUrl" | "durationMs" | "list";
   /** What it does, for the generated reference. A sentence. */
   readonly about: string;
   /** Whether a change applies without a restart. */
@@ -80,7 +80,7 @@ export const setting = {
     return define<V, O>("choice", name, options, (raw) => parseChoice(raw, values), values.join(", "));
   },
 
-  /** A URL, kept as text; `schemes` limits what it may begin with. One that can hold a password is a {@link setting.secret}. */
+  /** A URL, kept as text; `schemes` limits what it may begin with. One that can hold a password is a {@link setting.secretUrl}. */
   url<const O extends SettingOptions<string> & { readonly schemes?: readonly string[] }>(
     name: string,
     options: O,
@@ -93,6 +93,14 @@ export const setting = {
   /** Text that prints as `***` and is never quoted in a problem. */
   secret<const O extends SettingOptions<Secret>>(name: string, options: O): Setting<ValueOf<Secret, O>> {
     return define("secret", name, options, (raw) => ({ value: new Secret(raw) }));
+  },
+
+  /** A URL that may hold a password: it prints as `***` and is never quoted in a problem. */
+  secretUrl<const O extends SettingOptions<Secret>>(name: string, options: O): Setting<ValueOf<Secret, O>> {
+    return define("secretUrl", name, options, (raw) => {
+      const parsed = parseUrl(raw, undefined);
+      return "value" in parsed ? { value: new Secret(parsed.value) } : parsed;
+    });
   },
 
   /** A time in milliseconds, written as a number of them or as `250ms`, `5s`, `2m`, `1h`. Its name ends in `Ms`. */

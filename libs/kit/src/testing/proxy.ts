@@ -1,0 +1,132 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A TCP proxy before a server, whose network a test breaks and mends. Disposing closes it and all that went through it. */
+export interface FaultProxy extends AsyncDisposable {
+  /** Where clients connect: a port of 127.0.0.1 that stays the same. */
+  readonly port: number;
+  /** Resets every connection and refuses new ones, until `restore`. */
+  cut(): Promise<void>;
+  /**
+   * Accepts connections and keeps them open, but passes nothing any more, not even that an end closed, until `restore`;
+   * what was under way is lost with its connection.
+   */
+  stall(): Promise<void>;
+  /** Passes everything this much later, in both directions, until `restore`. Milliseconds. */
+  slow(latencyMs: number): Promise<void>;
+  /** Resets every connection once; new ones work. */
+  reset(): Promise<void>;
+  /** The network is well again. */
+  restore(): Promise<void>;
+}
+
+/** Most bytes on their way in one direction of a connection; then its sender has to wait. */
+const maxWaitingBytes = 1024 * 1024;
+
+/** Opens a proxy before a port of 127.0.0.1. `port` names its own; default: a free one. */
+export async function openProxy(target: number, port = 0): Promise<FaultProxy> {
+  const proxy = new Proxy(target);
+  await proxy.listen(port);
+  return proxy;
+}
+
+class Proxy implements FaultProxy {
+  port = 0;
+  readonly #target: number;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  #latencyMs = 0;
+  #stalled = false;
+
+  constructor(target: number) {
+    this.#target = target;
+  }
+
+  async listen(port: number): Promise<void> {
+    // Half open: an end that has said all may still be answered.
+    const server = createServer({ allowHalfOpen: true }, (client) => this.#join(client));
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  async cut(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    server?.close();
+    await this.reset();
+  }
+
+  async stall(): Promise<void> {
+    this.#stalled = true;
+  }
+
+  async slow(latencyMs: number): Promise<void> {
+    this.#latencyMs = latencyMs;
+  }
+
+  async reset(): Promise<void> {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#sockets.clear();
+  }
+
+  async restore(): Promise<void> {
+    this.#latencyMs = 0;
+    // Bytes were swallowed: those connections are of no use to anybody.
+    if (this.#stalled) await this.reset();
+    this.#stalled = false;
+    if (this.#server === undefined) await this.listen(this.port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cut();
+  }
+
+  #join(client: Socket): void {
+    const server = connect({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true });
+    this.#pass(client, server);
+    this.#pass(server, client);
+  }
+
+  #pass(from: Socket, to: Socket): void {
+    let waitingBytes = 0;
+    let last = Promise.resolve();
+    /** After all that came before, and no sooner than the latency says. */
+    const later = (bytes: number, deliver: () => Promise<void>): void => {
+      const due = performance.now() + this.#latencyMs;
+      waitingBytes += bytes;
+      if (waitingBytes >= maxWaitingBytes) from.pause();
+      last = last.then(async () => {
+        const waitMs = due - performance.now();
+        if (waitMs > 0) await sleep(waitMs);
+        if (!this.#stalled && to.writable) await deliver();
+        waitingBytes -= bytes;
+        if (waitingBytes < maxWaitingBytes) from.resume();
+      });
+    };
+    this.#sockets.add(from);
+    from.setNoDelay(true);
+    from.on("data", (chunk: Buffer) => {
+      if (!this.#stalled) later(chunk.byteLength, () => write(to, chunk));
+    });
+    from.on("end", () => later(0, async () => void to.end()));
+    from.on("error", () => {
+      if (!this.#stalled) to.resetAndDestroy();
+    });
+    from.on("close", () => this.#sockets.delete(from));
+  }
+}
+
+/** Resolves when the socket takes more, or is gone. */
+function write(to: Socket, chunk: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      to.off("drain", done).off("close", done);
+      resolve();
+    };
+    if (to.write(chunk)) return resolve();
+    to.on("drain", done).on("close", done);
+  });
+}
