@@ -1,0 +1,1 @@
+export { type ConsulConfigurationOptions, openConsulConfiguration } from "./configuration.ts";

@@ -1,0 +1,1 @@
+export { type ConsulDiscoveryOptions, openConsulDiscovery } from "./discovery.ts";

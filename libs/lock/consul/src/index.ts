@@ -1,0 +1,1 @@
+export { type ConsulLocksOptions, openConsulLocks } from "./locks.ts";
