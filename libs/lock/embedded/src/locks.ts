@@ -1,6 +1,5 @@
 import { type Clock, type Log, silentLog, systemClock, WeftError } from "@weft/kit";
-import { type AcquireOptions, acquireDefaults, type Lease, type Locks } from "@weft/lock";
-import { HeldLease } from "./lease.ts";
+import { type AcquireOptions, acquireDefaults, HeldLease, type Lease, type Locks } from "@weft/lock";
 import { LockTable } from "./table.ts";
 
 export interface EmbeddedLocksOptions {
@@ -51,7 +50,7 @@ class EmbeddedLocks implements Locks {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort(new WeftError("UNAVAILABLE", "locks are closed"));
-    for (const lease of this.#leases) lease.abandon();
+    await Promise.all([...this.#leases].map((lease) => lease.abandon()));
     this.#table[Symbol.dispose]();
   }
 
@@ -61,8 +60,10 @@ class EmbeddedLocks implements Locks {
     const token = this.#table.take(name, this.#clock.now(), ttlMs);
     if (token === undefined) return undefined;
     const lease = new HeldLease({
-      ...{ name, token, ttlMs, sinceMs, table: this.#table, clock: this.#clock, log: this.#log },
-      onEnd: () => this.#leases.delete(lease),
+      ...{ name, token, ttlMs, sinceMs, clock: this.#clock, log: this.#log },
+      renew: async () => this.#table.renew(name, token, this.#clock.now(), ttlMs),
+      free: async () => this.#table.release(name, token),
+      onEnd: () => void this.#leases.delete(lease),
     });
     this.#leases.add(lease);
     return lease;

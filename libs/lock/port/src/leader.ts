@@ -1,4 +1,4 @@
-import { backoffMs, type BackoffOptions, type Clock, type Log, silentLog, systemClock } from "@weft/kit";
+import { backoffMs, type BackoffOptions, type Clock, FailureLog, type Log, silentLog, systemClock } from "@weft/kit";
 import type { Lease, Locks } from "./lock.ts";
 
 export interface LeaderOptions {
@@ -34,17 +34,22 @@ export async function runAsLeader(
   options: LeaderOptions,
 ): Promise<void> {
   const { signal, ttlMs = 10_000, backoff = {}, clock = systemClock, log = silentLog } = options;
+  const outage = new FailureLog(log, { began: "no lock can be had", ended: "locks can be had again" });
   let failures = 0;
   while (!signal.aborted) {
     const startedMs = clock.monotonic();
+    let isLeading = false;
     try {
       await using lease = await locks.acquire(name, { ttlMs, waitMs: campaignMs, signal });
+      outage.worked({ lock: name });
       if (lease === undefined) continue;
+      isLeading = true;
       log.info({ lock: name, fencingToken: String(lease.token) }, "leading");
       await work(lease, AbortSignal.any([signal, lease.lost]));
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ err: error, lock: name }, "leading ended with a failure");
+      if (isLeading) log.warn({ err: error, lock: name }, "leading ended with a failure");
+      else outage.failed(error, { lock: name });
     }
     // A turn that lasted was no failure to speak of.
     failures = clock.monotonic() - startedMs > (backoff.maxMs ?? 10_000) ? 1 : failures + 1;

@@ -6,6 +6,7 @@ import {
   checkRange,
   checkSet,
   checkTransaction,
+  rangeBounds,
   type RangeOptions,
   type SetOptions,
   type StateCapability,
@@ -100,16 +101,8 @@ export class EmbeddedState implements StateStore {
   async range(options: RangeOptions): Promise<readonly StateEntry[]> {
     checkRange(options);
     this.#checkOpen();
-    const { prefix, after, limit, reverse = false } = options;
-    // All keys with the prefix lie from the prefix itself up to the first key after all of them.
-    let from = Buffer.from(prefix);
-    let to = firstAfter(from);
-    if (after !== undefined) {
-      const bound = Buffer.from(after);
-      if (reverse && (to === undefined || bound.compare(to) < 0)) to = bound;
-      // The least key above `after` is `after` with a zero byte more.
-      if (!reverse && bound.compare(from) >= 0) from = Buffer.concat([bound, Buffer.of(0)]);
-    }
+    const { limit, reverse = false } = options;
+    const { from, to } = rangeBounds(options);
     const upper = to === undefined ? "" : "AND key < ?";
     return this.#file
       .all<Row>(
@@ -179,13 +172,4 @@ function toEntry({ id, key, value }: Row): StateEntry {
 
 function mismatch(message: string): WeftError {
   return new WeftError("ETAG_MISMATCH", message);
-}
-
-/** The least key that sorts after every key with this prefix; undefined when there is none. */
-function firstAfter(prefix: Buffer): Buffer<ArrayBuffer> | undefined {
-  const last = prefix.findLastIndex((byte) => byte < 0xff);
-  if (last === -1) return undefined;
-  const bound = Buffer.from(prefix.subarray(0, last + 1));
-  bound.writeUInt8(bound.readUInt8(last) + 1, last);
-  return bound;
 }

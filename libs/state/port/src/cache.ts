@@ -1,8 +1,8 @@
 import { type Clock, systemClock, WeftError } from "@weft/kit";
-import type { StateStore } from "./state.ts";
+import type { CacheStore } from "./bounded.ts";
 
 export interface CacheOptions<T> {
-  readonly store: StateStore;
+  readonly store: CacheStore;
   /** Goes before every key. */
   readonly prefix: string;
   /** How long a value is fresh, in milliseconds. Each entry's is up to a tenth shorter, so that they don't end together. */
@@ -22,11 +22,20 @@ export interface CacheOptions<T> {
   readonly random?: () => number;
 }
 
-/** What is loaded seldom and read often. A store that fails costs loads, never an answer. */
+/**
+ * What is loaded seldom and read often. A store that fails costs loads, never an answer; `boundedStore` keeps
+ * one that hangs from costing time.
+ *
+ * The entries are in the store alone, and nothing is kept in the process: so every node that shares the store hears of an
+ * invalidation by its next `get`.
+ */
 export interface Cache<T> {
   /** The cached value, or the loaded one. Of many calls for a key in this process, one loads and all get what it got. */
   get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined>;
-  /** The next `get` in any process loads. A load that is under way is not stored any more. */
+  /**
+   * The next `get` in any process loads. A load that is under way is not stored any more. Rejects when the store did not
+   * hear of it: then the entry lives on until its TTL.
+   */
   invalidate(key: string): Promise<void>;
 }
 

@@ -4,6 +4,8 @@ import type { StateFixture } from "./fixture.ts";
 import { keyLaws } from "./key-laws.ts";
 
 export type { StateFixture } from "./fixture.ts";
+export { describeStateModel } from "./map-model.ts";
+export { stateOperations } from "./operations.ts";
 
 /** Every law of `StateStore`, as data: a test can run one of them by itself. */
 export const stateLaws: readonly Law<StateFixture>[] = [...keyLaws, ...capabilityLaws];

@@ -1,0 +1,1 @@
+export { openRedisLocks, type RedisLocksOptions } from "./locks.ts";

@@ -1,0 +1,86 @@
+import { Secret } from "@weft/kit";
+import { openProxy } from "@weft/kit/testing";
+import { freePort } from "@weft/native";
+import { describeBackend } from "@weft/native/testing";
+import { describe, expect, test } from "vitest";
+import { openRedis, redisScript } from "./index.ts";
+
+describeBackend(
+  "redis",
+  (server) => {
+    describe("a connection to Redis", () => {
+      test("a server that is not there is UNAVAILABLE after a time, a wrong password INVALID_CONFIGURATION at once", async () => {
+        const nobody = new Secret(`redis://127.0.0.1:${await freePort()}`);
+        await expect(openRedis({ url: nobody, openTimeoutMs: 300 })).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+        const url = new Secret(`redis://nobody:wrong@127.0.0.1:${server().port}`);
+        const startMs = performance.now();
+        await expect(openRedis({ url })).rejects.toMatchObject({ reason: "INVALID_CONFIGURATION" });
+        expect(performance.now() - startMs).toBeLessThan(5000);
+      });
+
+      test("a connection that is lost for a moment costs no call that comes after it", async () => {
+        await using proxy = await openProxy(server().port);
+        await using redis = await openRedis({ url: new Secret(`redis://127.0.0.1:${proxy.port}`) });
+        for (let n = 0; n < 5; n += 1) {
+          await redis.call("set", ["moment", String(n)]);
+          const underWay = redis.call("debug", ["sleep", "0.05"]).catch(() => undefined);
+          await proxy.reset();
+          await underWay;
+          expect(String(await redis.call("get", ["moment"]))).toBe(String(n));
+        }
+      });
+
+      test("a half-open connection is given up and replaced, without a word from TCP", async () => {
+        await using proxy = await openProxy(server().port);
+        const url = new Secret(`redis://127.0.0.1:${proxy.port}`);
+        await using redis = await openRedis({ url, timeoutMs: 300, graceMs: 100 });
+        await proxy.stall();
+        await expect(redis.call("ping", [])).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED" });
+        // New connections are half-open as well, and none of them is waited for.
+        const startMs = performance.now();
+        while (performance.now() - startMs < 1500) {
+          await expect(redis.call("ping", [])).rejects.toMatchObject({
+            code: expect.stringMatching(/^(UNAV|DEAD)/) as string,
+          });
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        await proxy.restore();
+        const isBack = async (): Promise<void> => expect(String(await redis.call("ping", []))).toBe("PONG");
+        await expect
+          .poll(
+            () =>
+              isBack().then(
+                () => true,
+                () => false,
+              ),
+            { timeout: 5000 },
+          )
+          .toBe(true);
+      });
+
+      test("a script is sent again to a server that forgot it", async () => {
+        await using redis = await openRedis({ url: new Secret(server().url) });
+        const script = redisScript("return ARGV[1]");
+        for (let n = 0; n < 2; n += 1) {
+          await redis.call("script", ["flush"]);
+          expect(String(await redis.run(script, ["k"], ["said"]))).toBe("said");
+        }
+      });
+
+      test("what is under way when the client is closed is still answered", async () => {
+        const redis = await openRedis({ url: new Secret(server().url) });
+        const underWay = redis.call("debug", ["sleep", "0.3"]);
+        await redis[Symbol.asyncDispose]();
+        expect(String(await underWay)).toBe("OK");
+      });
+
+      test("a closed client refuses calls", async () => {
+        const redis = await openRedis({ url: new Secret(server().url) });
+        await redis[Symbol.asyncDispose]();
+        await redis[Symbol.asyncDispose]();
+        await expect(redis.call("ping", [])).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+      });
+    });
+  },
+  { settings: { "enable-debug-command": "yes" } },
+);

@@ -1,0 +1,1 @@
+export { openRedisState, type OpenRedisStateOptions } from "./state.ts";
