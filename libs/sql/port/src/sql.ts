@@ -20,7 +20,7 @@ export interface TransactionOptions {
  *
  * Laws:
  * - `Q1` A transaction whose function rejects leaves nothing behind; one that resolved is durable.
- * - `Q2` Each migration runs exactly once, in order of name, however many processes start at the same time; a changed or vanished one that has run already is `FAILED_PRECONDITION`.
+ * - `Q2` Each migration runs exactly once, in order of name, however many processes start at the same time; a changed or vanished one that has run already is `FAILED_PRECONDITION`. One that sorts after all that this process knows is a newer version's and is left alone, so that both run side by side (as Flyway ignores future migrations): a migration must not take away what the version before it uses.
  * - `Q3` The pool is bounded: a query that gets no connection in time ends in `RESOURCE_EXHAUSTED`.
  * - `Q4` A statement over its time limit ends in `DEADLINE_EXCEEDED`, a lost server in `UNAVAILABLE`; the pool recovers by itself.
  * - `Q5` A unique violation is `ALREADY_EXISTS` with the constraint's name in `metadata.constraint`; a serialization failure that outlived its attempts is `CONFLICT`.

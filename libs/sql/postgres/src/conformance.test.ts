@@ -1,11 +1,9 @@
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, beforeAll } from "vitest";
-import { Secret } from "@weft/kit";
 import { describeMutants } from "@weft/kit/testing";
 import type { Migration, SqlDatabase, TransactionOptions } from "@weft/sql";
 import { describeSqlConformance, type SqlFixture, sqlLaws } from "@weft/sql/conformance";
 import type { Transaction } from "kysely";
-import { openPostgres } from "./postgres.ts";
+import { openProxiedDatabase } from "./proxied.fixture.ts";
 import { startTestPostgres, type TestPostgres } from "./testing.ts";
 
 let postgres: TestPostgres;
@@ -18,40 +16,7 @@ type Database = SqlDatabase<unknown>;
 
 /** A fresh database behind a proxy that can be cut. `wrap` breaks the handle on purpose. */
 async function openFixture(wrap: (database: Database) => Database = (it) => it): Promise<SqlFixture> {
-  const target = new URL((await postgres.freshDatabase()).reveal());
-  const upstream = Number(target.port);
-  const sockets = new Set<Socket>();
-  const proxy = createServer((client) => {
-    const server = connect(upstream, "127.0.0.1");
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(from);
-      from.on("error", () => to.destroy()).on("close", () => void (sockets.delete(from), to.destroy()));
-      from.pipe(to);
-    }
-  });
-  const listen = (port: number): Promise<void> => new Promise((done) => proxy.listen(port, "127.0.0.1", done));
-  await listen(0);
-  const { port } = proxy.address() as AddressInfo;
-  const close = (): Promise<void> =>
-    new Promise((done) => {
-      proxy.close(() => done());
-      for (const socket of sockets) socket.destroy();
-    });
-  const stack = new AsyncDisposableStack();
-  stack.defer(close);
-  target.port = String(port);
-  return {
-    open: async (options = {}) =>
-      wrap(stack.use(await openPostgres<unknown>({ url: new Secret(target.href), ...options }))),
-    cut: async () => {
-      await close();
-      return () => listen(port);
-    },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
+  return openProxiedDatabase(await postgres.freshDatabase(), wrap);
 }
 
 describeSqlConformance("postgres", openFixture);

@@ -12,20 +12,35 @@ export function postgresError(error: unknown): WeftError {
   if (error instanceof DatabaseError) return fromSqlState(error);
   if (error instanceof AggregateError && error.errors.length > 0) return postgresError(error.errors[0]);
   if (!(error instanceof Error)) return WeftError.from(error);
-  if (networkCodes.has(errorCode(error) ?? "") || lostConnection.test(error.message)) {
+  const code = errorCode(error) ?? "";
+  if (networkCodes.has(code) || lostConnection.test(error.message)) {
     return new WeftError("UNAVAILABLE", "the database can't be reached", { cause: error });
+  }
+  if (untrusted.test(code)) {
+    const metadata = { certificate: code };
+    return new WeftError("INVALID_CONFIGURATION", `the certificate of the database is not trusted: ${code}`, {
+      metadata,
+      cause: error,
+    });
+  }
+  if (error.message === "The server does not support SSL connections") {
+    return new WeftError("INVALID_CONFIGURATION", "the database speaks no TLS, which sslmode asks for", {
+      cause: error,
+    });
   }
   if (error.message === "timeout exceeded when trying to connect") {
     return new WeftError("RESOURCE_EXHAUSTED", "every connection to the database is busy", { cause: error });
   }
-  if (error.message === queryTimeout) {
+  if (isQueryTimeout(error)) {
     return new WeftError("DEADLINE_EXCEEDED", "the database did not answer in time", { cause: error });
   }
   return WeftError.from(error);
 }
 
-/** What pg says when its own timer for a query ran out; the connection is of no use any more then. */
-export const queryTimeout = "Query read timeout";
+/** Whether pg's own timer for a query ran out; the connection is of no use any more then. */
+export function isQueryTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
+}
 
 /** Whether the whole transaction may succeed when it is run again: a serialization failure or a deadlock. */
 export function mayRetryTransaction(error: unknown): boolean {
@@ -47,7 +62,11 @@ const networkCodes = new Set([
 
 /** pg reports these without a code (pg/lib/client.js, pg-pool/index.js). */
 const lostConnection =
-  /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after|Postgres connection has been discarded|The server does not support SSL)/;
+  /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after|Postgres connection has been discarded|There was an error establishing an SSL connection|Client network socket disconnected before secure TLS)/;
+
+/** What Node calls a certificate that does not pass: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const untrusted =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH|ERR_TLS_CERT_ALTNAME)/;
 
 function fromSqlState(error: DatabaseError): WeftError {
   const sqlState = error.code ?? "";
@@ -66,8 +85,11 @@ function meaningOf(sqlState: string): readonly [Reason, string] {
 
 const byCode: Readonly<Record<string, readonly [Reason, string]>> = {
   "23505": ["ALREADY_EXISTS", "a row with these values exists already"],
+  // Said by a standby, and by hosted servers whose disk is full.
+  "25006": ["UNAVAILABLE", "the database takes no writes: it is a standby, or its disk is full"],
   "25P03": ["DEADLINE_EXCEEDED", "the transaction was idle for too long"],
   "25P04": ["DEADLINE_EXCEEDED", "the transaction took too long"],
+  "28000": ["INVALID_CONFIGURATION", "the database refuses this user from here, or without TLS (sslmode)"],
   "3D000": ["INVALID_CONFIGURATION", "the database does not exist"],
   "55P03": ["CONFLICT", "another transaction holds a lock for too long"],
   "57014": ["DEADLINE_EXCEEDED", "the statement took too long"],

@@ -1,3 +1,4 @@
+export { ensureDatabase } from "./database.ts";
 export { embeddedPostgresUrl } from "./embedded/layout.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded/server.ts";
 export { postgresError } from "./errors.ts";

@@ -1,7 +1,7 @@
 import { Client, type ClientConfig } from "pg";
-import { backoffMs, type Clock, type Log, WeftError, withTimeout } from "@weft/kit";
+import { backoffMs, type Clock, FailureLog, type Log, WeftError, withTimeout } from "@weft/kit";
 import { endClient } from "./end-client.ts";
-import { postgresError } from "./errors.ts";
+import { isQueryTimeout, postgresError } from "./errors.ts";
 
 type OnNotify = () => void;
 
@@ -13,7 +13,7 @@ type OnNotify = () => void;
 export class Listener implements AsyncDisposable {
   readonly #config: ClientConfig;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #outage: FailureLog;
   readonly #channels = new Map<string, Set<OnNotify>>();
   readonly #closing = new AbortController();
   #connection: Promise<Client> | undefined;
@@ -22,7 +22,8 @@ export class Listener implements AsyncDisposable {
   constructor(config: ClientConfig, options: { readonly clock: Clock; readonly log: Log }) {
     this.#config = config;
     this.#clock = options.clock;
-    this.#log = options.log;
+    const began = "the connection that listens to the database was lost";
+    this.#outage = new FailureLog(options.log, { began, ended: "the database is listened to again" });
   }
 
   async listen(channel: string, onNotify: OnNotify): Promise<AsyncDisposable> {
@@ -35,8 +36,7 @@ export class Listener implements AsyncDisposable {
       await this.#reconnected();
       if (this.#closing.signal.aborted) throw new WeftError("UNAVAILABLE", "the database handle is closed");
       this.#connection ??= this.#connect();
-      const client = await this.#connection;
-      await client.query(`listen ${client.escapeIdentifier(channel)}`);
+      await listenOn(await this.#connection, channel, this.#clock);
     } catch (error) {
       listeners.delete(listener);
       throw postgresError(error);
@@ -65,30 +65,32 @@ export class Listener implements AsyncDisposable {
 
   async #connect(): Promise<Client> {
     const client = new Client(this.#config);
-    client.on("error", () => undefined);
+    let lastError: unknown;
+    client.on("error", (error) => (lastError = error));
     client.on("notification", ({ channel }) => this.#call(channel));
     try {
       await client.connect();
-      for (const channel of this.#channels.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+      for (const channel of this.#channels.keys()) await listenOn(client, channel, this.#clock);
     } catch (error) {
       this.#connection = undefined;
       client.end().catch(() => undefined);
       throw postgresError(error);
     }
     client.once("end", () => {
-      if (!this.#closing.signal.aborted) this.#reconnecting ??= this.#reconnect();
+      if (!this.#closing.signal.aborted) this.#reconnecting ??= this.#reconnect(lastError);
     });
     return client;
   }
 
-  async #reconnect(): Promise<void> {
-    this.#log.warn({}, "the connection that listens to the database was lost");
+  async #reconnect(why: unknown): Promise<void> {
+    this.#outage.failed(why);
     for (let attempt = 1; !this.#closing.signal.aborted; attempt += 1) {
       try {
         await this.#clock.sleep(backoffMs(attempt, { initialMs: 50, maxMs: 5000 }), this.#closing.signal);
         this.#connection = this.#connect();
         await this.#connection;
         this.#reconnecting = undefined;
+        this.#outage.worked();
         for (const channel of this.#channels.keys()) this.#call(channel);
         return;
       } catch {
@@ -100,5 +102,15 @@ export class Listener implements AsyncDisposable {
 
   #call(channel: string): void {
     for (const listener of this.#channels.get(channel) ?? []) listener();
+  }
+}
+
+async function listenOn(client: Client, channel: string, clock: Clock): Promise<void> {
+  try {
+    await client.query(`listen ${client.escapeIdentifier(channel)}`);
+  } catch (error) {
+    // Who does not answer this has gone silent, and might for ever: a new connection is to find out.
+    if (isQueryTimeout(error)) void endClient(client, clock);
+    throw error;
   }
 }

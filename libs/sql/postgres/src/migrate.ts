@@ -9,6 +9,10 @@ import { postgresError } from "./errors.ts";
 const lockKey = 0x77656674;
 /** How long to wait for another process that migrates, in milliseconds. */
 const lockWaitMs = 60_000;
+/** Limit of a single migration, in milliseconds: a server that has gone silent ends the wait some time. */
+const migrationMs = 30 * 60_000;
+/** How much longer than the server's own limit to wait for an answer, in milliseconds. */
+const answerGraceMs = 2000;
 
 const bookkeeping = `
   create table if not exists weft_migrations (
@@ -23,7 +27,12 @@ const bookkeeping = `
  */
 export async function migrate(config: ClientConfig, migrations: readonly Migration[]): Promise<void> {
   const ordered = inOrder(migrations);
-  const client = new Client({ ...config, statement_timeout: 0, query_timeout: 0, lock_timeout: lockWaitMs });
+  const client = new Client({
+    ...config,
+    statement_timeout: migrationMs,
+    lock_timeout: lockWaitMs,
+    query_timeout: lockWaitMs + answerGraceMs,
+  });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -53,8 +62,11 @@ function inOrder(migrations: readonly Migration[]): Migration[] {
 
 function pending(migrations: readonly Migration[], applied: readonly Applied[]): Migration[] {
   const known = new Map(migrations.map((migration) => [migration.name, checksum(migration)]));
+  const last = migrations.at(-1)?.name ?? "";
   for (const { name, checksum: recorded } of applied) {
     const current = known.get(name);
+    // A newer version's: this process is the older one of a rolling update, or it was started again during one.
+    if (current === undefined && name > last) continue;
     if (current === undefined) throw refused(name, "ran on this database, but is not known here");
     if (current !== recorded) throw refused(name, "was changed after it ran on this database");
   }
@@ -68,7 +80,9 @@ function refused(name: string, what: string): WeftError {
 
 async function apply(client: Client, migration: Migration): Promise<void> {
   await client.query("begin");
-  await client.query(migration.up);
+  // Its own limit, which pg takes and its types do not know.
+  const step = { text: migration.up, query_timeout: migrationMs + answerGraceMs };
+  await client.query(step);
   await client.query("insert into weft_migrations (name, checksum) values ($1, $2)", [
     migration.name,
     checksum(migration),

@@ -1,8 +1,8 @@
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from "kysely";
 import { Pool, type PoolClient, type PoolConfig } from "pg";
-import { type Log, systemClock, WeftError } from "@weft/kit";
+import { FailureLog, type Log, systemClock, WeftError } from "@weft/kit";
 import { endClient } from "./end-client.ts";
-import { postgresError, queryTimeout } from "./errors.ts";
+import { isQueryTimeout, postgresError } from "./errors.ts";
 
 /** A pool as kysely takes it, which throws WeftErrors and nothing else. */
 export class MappedPool implements PostgresPool {
@@ -10,14 +10,18 @@ export class MappedPool implements PostgresPool {
   readonly #pool: Pool;
   readonly #clients = new WeakMap<PoolClient, MappedClient>();
   readonly #open = new Set<PoolClient>();
+  readonly #outage: FailureLog;
   #ended: Promise<void> | undefined;
 
   constructor(config: PoolConfig, log: Log) {
     this.#pool = new Pool(config);
     this.options = this.#pool.options;
-    this.#pool.on("error", (error) => log.warn({ err: error }, "an idle connection to the database was lost"));
+    const [began, ended] = ["a connection to the database was lost", "the database is connected again"];
+    this.#outage = new FailureLog(log, { began, ended });
+    this.#pool.on("error", (error) => this.#lost(error));
     // A connection that is lost while a caller holds it emits `error` too, which nobody else listens for then.
     this.#pool.on("connect", (client) => {
+      this.#outage.worked();
       this.#open.add(client);
       client.on("error", () => undefined);
     });
@@ -35,8 +39,14 @@ export class MappedPool implements PostgresPool {
       }
       return mapped;
     } catch (error) {
-      throw postgresError(error);
+      const mapped = postgresError(error);
+      if (mapped.reason === "UNAVAILABLE") this.#lost(error);
+      throw mapped;
     }
+  }
+
+  #lost(error: unknown): void {
+    if (this.#ended === undefined) this.#outage.failed(error);
   }
 
   /** Waits up to `limitMs` for connections in use, then cuts them. */
@@ -84,7 +94,7 @@ class MappedClient implements PostgresPoolClient {
       return (await this.#client.query(sql, [...parameters])) as unknown as PostgresQueryResult<R>;
     } catch (error) {
       // The answer may still come, or never: cut the connection at once, so that nobody waits behind it.
-      if (error instanceof Error && error.message === queryTimeout) void endNow(this.#client);
+      if (isQueryTimeout(error)) void endNow(this.#client);
       throw postgresError(error);
     }
   }

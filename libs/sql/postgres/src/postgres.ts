@@ -6,23 +6,16 @@ import { mayRetryTransaction, postgresError } from "./errors.ts";
 import { Listener } from "./listener.ts";
 import { migrate } from "./migrate.ts";
 import { MappedPool } from "./pool.ts";
+import { type PostgresLimits, type PostgresUrl, readPostgresUrl } from "./url.ts";
 
-export interface OpenPostgresOptions {
-  /** `postgres://user:password@host:port/database`, with the parameters of libpq that pg knows (`sslmode` …). */
+export interface OpenPostgresOptions extends PostgresLimits {
+  /** `postgres://user:password@host:port/database`, with TLS (`sslmode` …) and limits as {@link readPostgresUrl} knows them. */
   readonly url: Secret;
-  /** Most connections at a time, beside one for LISTEN. Default 10. */
-  readonly poolSize?: number;
-  /** How long a query waits for a connection, in milliseconds. Default 5,000. */
-  readonly acquireTimeoutMs?: number;
-  /** Limit of a single statement, in milliseconds. Default 10,000. */
-  readonly statementTimeoutMs?: number;
-  /** How long a statement waits for a lock, in milliseconds. Default: as long as the statement may take. */
-  readonly lockTimeoutMs?: number;
-  /** Shown by the server in `pg_stat_activity`. Default `weft`. */
+  /** Shown by the server in `pg_stat_activity`; `application_name` of the URL counts more. Default `weft`. */
   readonly applicationName?: string;
   /** Default the system's. */
   readonly clock?: Clock;
-  /** Lost connections and the like. Default: silent. */
+  /** When the server is lost, and when it is back. Default: silent. */
   readonly log?: Log;
 }
 
@@ -33,11 +26,15 @@ const answerGraceMs = 2000;
 
 /**
  * Opens a PostgreSQL database; resolves when it has answered.
- * Rejects with `INVALID_CONFIGURATION` for a bad URL or credentials, `UNAVAILABLE` when the server can't be reached.
+ * Rejects with `INVALID_CONFIGURATION` for a bad URL, credentials or certificate, `UNAVAILABLE` when the server can't be
+ * reached.
  */
 export async function openPostgres<Schema>(options: OpenPostgresOptions): Promise<SqlDatabase<Schema>> {
   const { clock = systemClock, log = silentLog } = options;
-  const database = new PostgresDatabase<Schema>(poolConfig(options), { clock, log });
+  const database = new PostgresDatabase<Schema>(poolConfig(options, await readPostgresUrl(options.url)), {
+    clock,
+    log,
+  });
   try {
     await sql`select 1`.execute(database.kysely);
     return database;
@@ -47,25 +44,21 @@ export async function openPostgres<Schema>(options: OpenPostgresOptions): Promis
   }
 }
 
-function poolConfig(options: OpenPostgresOptions): PoolConfig {
-  const { url, poolSize = 10, acquireTimeoutMs = 5000, statementTimeoutMs = 10_000, lockTimeoutMs } = options;
-  const connectionString = url.reveal();
-  if (!/^postgres(ql)?:\/\//.test(connectionString) || !URL.canParse(connectionString)) {
-    throw new WeftError(
-      "INVALID_CONFIGURATION",
-      "the database URL is not of the form postgres://user:password@host:port/database",
-    );
-  }
+function poolConfig({ applicationName = "weft", ...options }: OpenPostgresOptions, url: PostgresUrl): PoolConfig {
+  const limits: PostgresLimits = { ...options, ...url.limits };
+  const { poolSize = 10, acquireTimeoutMs = 5000, statementTimeoutMs = 10_000 } = limits;
+  // Below the statement's own, so that who waits for another transaction is told so, and may try again.
+  const { lockTimeoutMs = Math.ceil(statementTimeoutMs / 2) } = limits;
   return {
-    connectionString,
+    application_name: applicationName,
+    ...url.server,
     max: poolSize,
     connectionTimeoutMillis: acquireTimeoutMs,
     idleTimeoutMillis: 60_000,
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + answerGraceMs,
     idle_in_transaction_session_timeout: idleTransactionMs,
-    ...(lockTimeoutMs === undefined ? {} : { lock_timeout: lockTimeoutMs }),
-    application_name: options.applicationName ?? "weft",
+    lock_timeout: lockTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };

@@ -3,39 +3,72 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { Secret } from "@weft/kit";
-import { startEmbeddedPostgres } from "./embedded/server.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/server.ts";
 
 /** A real server for the tests of one file. Disposing stops it and removes its folder. */
 export interface TestPostgres extends AsyncDisposable {
+  /** Of the superuser. */
+  readonly url: Secret;
+  /** Its folder, as `startEmbeddedPostgres` was given it. */
+  readonly dataDir: string;
   /** URL of a new, empty database. */
   freshDatabase(): Promise<Secret>;
+  /** Ends it with SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again after that, on the same port with the same data. */
+  start(): Promise<void>;
 }
 
 export async function startTestPostgres(): Promise<TestPostgres> {
   const dataDir = await mkdtemp(join(tmpdir(), "weft-postgres-"));
-  const server = await startEmbeddedPostgres({ dataDir });
+  const server = new TestServer(dataDir, await startEmbeddedPostgres({ dataDir }));
   // It does not outlive its machine: no need to wait for the disk.
-  for (const name of ["fsync", "synchronous_commit", "full_page_writes"])
-    await run(server.url, `alter system set ${name} = off`);
-  await run(server.url, "select pg_reload_conf()");
-  let count = 0;
-  return {
-    freshDatabase: async () => {
-      const name = `test_${(count += 1)}`;
-      await run(server.url, `create database ${name} strategy file_copy`);
-      const url = new URL(server.url.reveal());
-      url.pathname = `/${name}`;
-      return new Secret(url.href);
-    },
-    [Symbol.asyncDispose]: async () => {
-      await server[Symbol.asyncDispose]();
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
+  for (const name of ["fsync", "synchronous_commit", "full_page_writes"]) {
+    await runStatement(server.url, `alter system set ${name} = off`);
+  }
+  await runStatement(server.url, "select pg_reload_conf()");
+  return server;
 }
 
-async function run(url: Secret, statement: string): Promise<void> {
+/** Runs one statement on a connection of its own. */
+export async function runStatement(url: Secret, statement: string): Promise<void> {
   const client = new Client({ connectionString: url.reveal() });
   await client.connect();
   await client.query(statement).finally(() => client.end());
+}
+
+class TestServer implements TestPostgres {
+  readonly dataDir: string;
+  readonly url: Secret;
+  #server: EmbeddedPostgres;
+  #databases = 0;
+
+  constructor(dataDir: string, server: EmbeddedPostgres) {
+    this.dataDir = dataDir;
+    this.url = server.url;
+    this.#server = server;
+  }
+
+  async freshDatabase(): Promise<Secret> {
+    const name = `test_${(this.#databases += 1)}`;
+    await runStatement(this.url, `create database ${name} strategy file_copy`);
+    const url = new URL(this.url.reveal());
+    url.pathname = `/${name}`;
+    return new Secret(url.href);
+  }
+
+  async kill(): Promise<void> {
+    process.kill(this.#server.pid, "SIGKILL");
+    await this.#server.ended;
+  }
+
+  async start(): Promise<void> {
+    this.#server = await startEmbeddedPostgres({ dataDir: this.dataDir });
+    if (this.#server.url.reveal() !== this.url.reveal()) throw new Error("its port was taken meanwhile");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server[Symbol.asyncDispose]();
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
 }

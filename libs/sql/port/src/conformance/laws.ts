@@ -95,10 +95,20 @@ const migrations: Law<SqlFixture>[] = [
     run: async (fixture) => {
       const database = await fixture.open();
       const step = { name: "0001-table", up: "create table a (n int)" };
+      const next = { name: "0002-table", up: "create table c (n int)" };
       await database.migrate([step]);
       expect(await reasonOf(database.migrate([{ ...step, up: "create table b (n int)" }]))).toBe("FAILED_PRECONDITION");
-      expect(await reasonOf(database.migrate([]))).toBe("FAILED_PRECONDITION");
+      expect(await reasonOf(database.migrate([next]))).toBe("FAILED_PRECONDITION");
       await database.migrate([step]);
+    },
+  },
+  {
+    title: "Q2 an older process starts on a database that a newer one has migrated further",
+    run: async (fixture) => {
+      const [older, newer] = [await fixture.open(), await fixture.open()];
+      const step = { name: "0001-table", up: "create table a (n int)" };
+      await newer.migrate([step, { name: "0002-column", up: "alter table a add column m int" }]);
+      await older.migrate([step]);
     },
   },
   {

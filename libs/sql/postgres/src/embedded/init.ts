@@ -4,9 +4,8 @@ import { chmod, chown, mkdir, open, readdir, rename, rm, stat, writeFile } from 
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { WeftError } from "@weft/kit";
-import type { Binaries } from "./binaries.ts";
+import { environment, type PostgresPrograms, type RunAs } from "@weft/programs";
 import { type Layout, layoutBelow, superuser } from "./layout.ts";
-import { environment, type RunAs } from "./run-as.ts";
 
 const prefix = "postgres.new-";
 
@@ -17,7 +16,11 @@ const prefix = "postgres.new-";
  */
 export async function initialise(
   layout: Layout,
-  { binaries, runAs, timeoutMs }: { readonly binaries: Binaries; readonly runAs: RunAs; readonly timeoutMs: number },
+  {
+    binaries,
+    runAs,
+    timeoutMs,
+  }: { readonly binaries: PostgresPrograms; readonly runAs: RunAs; readonly timeoutMs: number },
 ): Promise<void> {
   const dataDir = dirname(layout.root);
   for (const name of await readdir(dataDir)) {

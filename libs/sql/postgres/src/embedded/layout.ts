@@ -47,11 +47,11 @@ export async function readPostmasterPid(layout: Layout): Promise<PostmasterPid |
 /** Name of the superuser. */
 export const superuser = "weft";
 /** The database of the user service. */
-export const database = "weft_user";
+const database = "weft_user";
 
-export function urlOf(password: string, port: number, name = database): Secret {
+export function urlOf(password: string, port: number): Secret {
   // Told outright, as the environment variable PGSSLMODE would count otherwise.
-  return new Secret(`postgres://${superuser}:${password}@127.0.0.1:${port}/${name}?sslmode=disable`);
+  return new Secret(`postgres://${superuser}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`);
 }
 
 /**

@@ -2,8 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Clock, Log } from "@weft/kit";
+import { type Command, environment } from "@weft/programs";
 import { stopProcess } from "./leftover.ts";
-import { type Command, environment } from "./run-as.ts";
+
+/** Who runs it when we are root, and what else can be done. */
+export const runAsOptions = {
+  server: "PostgreSQL",
+  otherwise: "set WEFT_SQL to a server",
+  users: ["postgres", "nobody"],
+} as const;
 
 /** How a process ended. */
 export interface Exit {

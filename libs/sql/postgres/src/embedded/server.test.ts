@@ -8,10 +8,9 @@ import { createInterface } from "node:readline";
 import { Client } from "pg";
 import { afterEach, describe, expect, test } from "vitest";
 import { Secret, silentLog, systemClock } from "@weft/kit";
-import { findBinaries } from "./binaries.ts";
+import { chooseRunAs, findPostgres } from "@weft/programs";
 import { embeddedPostgresUrl, layoutOf } from "./layout.ts";
-import { launch, serverSettings } from "./process.ts";
-import { chooseRunAs } from "./run-as.ts";
+import { launch, runAsOptions, serverSettings } from "./process.ts";
 import { startEmbeddedPostgres } from "./server.ts";
 
 const folders: string[] = [];
@@ -102,9 +101,9 @@ describe("the embedded server", { timeout: 60_000 }, () => {
   test("a server that was not told of its supervisor's death is stopped by the next start", async () => {
     const dataDir = await privateFolder();
     await (await startEmbeddedPostgres({ dataDir }))[Symbol.asyncDispose]();
-    const { initdb, postgres } = findBinaries();
+    const { initdb, postgres } = findPostgres();
     const { data } = layoutOf(dataDir);
-    const runAs = chooseRunAs({ programs: [initdb, postgres], data });
+    const runAs = chooseRunAs({ ...runAsOptions, programs: [initdb, postgres], data });
     const command = runAs.command(postgres, ["-D", data, "-p", String(await anyPort()), ...serverSettings()]);
     const args = command.args.filter((word) => word !== "--pdeathsig" && word !== "INT");
     const left = launch({ ...command, args }, { clock: systemClock, log: silentLog });
@@ -193,6 +192,8 @@ describe("the embedded server", { timeout: 60_000 }, () => {
     }
     for (const name of ["pg", "kysely"]) await symlink(join(modules, name), join(clone, "node_modules", name));
     await symlink(join(modules, "@weft", "kit"), join(clone, "node_modules", "@weft", "kit"));
+    await cp(join(modules, "@weft", "programs"), join(clone, "programs"), { recursive: true, dereference: true });
+    await symlink(join(clone, "programs"), join(clone, "node_modules", "@weft", "programs"));
     await symlink(join(modules, "@weft", "sql"), join(clone, "node_modules", "@weft", "sql"));
     await cp(resolve(import.meta.dirname, ".."), join(clone, "src"), { recursive: true });
     const pid = await startAndKill(

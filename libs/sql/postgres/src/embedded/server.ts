@@ -1,16 +1,13 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { DatabaseSync } from "node:sqlite";
-import { Client } from "pg";
 import { type Clock, type Log, type Secret, silentLog, systemClock, WeftError } from "@weft/kit";
-import { postgresError } from "../errors.ts";
-import { endClient } from "../end-client.ts";
-import { findBinaries } from "./binaries.ts";
+import { chooseRunAs, findPostgres, type RunAs } from "@weft/programs";
+import { ensureDatabase } from "../database.ts";
 import { initialise } from "./init.ts";
-import { database, type Layout, layoutOf, urlOf } from "./layout.ts";
+import { type Layout, layoutOf, urlOf } from "./layout.ts";
 import { stopLeftover } from "./leftover.ts";
-import { type Exit, launch, serverSettings, type ServerProcess } from "./process.ts";
-import { chooseRunAs, type RunAs } from "./run-as.ts";
+import { type Exit, launch, runAsOptions, serverSettings, type ServerProcess } from "./process.ts";
 
 export interface EmbeddedPostgresOptions {
   /** The data folder of the mesh; everything goes below `<dataDir>/postgres`. */
@@ -45,8 +42,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const until = clock.monotonic() + startTimeoutMs;
   const lock = await takeSupervisorLock(dataDir, layout);
   try {
-    const binaries = findBinaries();
-    const runAs = chooseRunAs({ programs: [binaries.initdb, binaries.postgres], data: layout.data });
+    const binaries = findPostgres();
+    const runAs = chooseRunAs({ ...runAsOptions, programs: [binaries.initdb, binaries.postgres], data: layout.data });
     await initialise(layout, { binaries, runAs, timeoutMs: Math.max(1, Math.ceil(until - clock.monotonic())) });
     await stopLeftover(layout, clock, log);
     const password = await readFile(layout.password, "utf8").catch((cause: unknown) => {
@@ -100,7 +97,7 @@ async function startServer(options: StartOptions): Promise<EmbeddedPostgres> {
     const server = launch(runAs.command(postgres, args), options);
     try {
       if (await isAccepting(server, options)) {
-        await ensureDatabase(urlOf(password, port, "postgres"));
+        await ensureDatabase(urlOf(password, port));
         await writeFile(layout.port, String(port));
         return { ...server, url: urlOf(password, port) };
       }
@@ -131,21 +128,6 @@ async function isAccepting(server: ServerProcess, { clock, until }: StartOptions
     ]);
   } finally {
     limit.abort();
-  }
-}
-
-/** Makes the database when it is not there; shows at the same time that the server answers. */
-async function ensureDatabase(url: Secret): Promise<void> {
-  const client = new Client({ connectionString: url.reveal(), connectionTimeoutMillis: 10_000, query_timeout: 30_000 });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    const { rowCount } = await client.query("select 1 from pg_database where datname = $1", [database]);
-    if (rowCount === 0) await client.query(`create database ${database}`);
-  } catch (error) {
-    throw postgresError(error);
-  } finally {
-    await endClient(client, systemClock);
   }
 }
 
