@@ -3,7 +3,7 @@ import type { JsonObject } from "@weft/kit";
 import { checkQuery, documentLanguage, fieldValues } from "@weft/search";
 import type { SearchHit, SearchPage, SearchQuery } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
-import { excerpts } from "./analysis/excerpt.ts";
+import { excerptsFor } from "./analysis/excerpt.ts";
 import { parseQuery, type TextQuery } from "./analysis/query.ts";
 import { analysisOf } from "./analysis/tokens.ts";
 import type { IndexEntry } from "./catalog.ts";
@@ -81,7 +81,7 @@ function highlight(entry: IndexEntry, hit: SearchHit, query: TextQuery): SearchH
   const highlights = new Map<string, readonly string[]>();
   for (const { name, type, text } of entry.columns) {
     if (text === undefined) continue;
-    const found = fieldValues(hit.document, name, type).flatMap((value) => excerpts(String(value), query, analysis));
+    const found = fieldValues(hit.document, name, type).flatMap((value) => excerptsFor(String(value), query, analysis));
     if (found.length > 0) highlights.set(name, found);
   }
   return { ...hit, highlights };

@@ -1,10 +1,17 @@
 import type { JsonObject } from "@weft/kit";
-import { changeFailure, documentLanguage, fieldValues, maxExactTextLength } from "@weft/search";
+import {
+  changeFailure,
+  documentLanguage,
+  fieldValues,
+  maxExactTextLength,
+  normalize,
+  type SuggestTerm,
+  suggestTerms,
+} from "@weft/search";
 import type { ChangeResult, DocumentChange, FieldValue } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
-import { analysisOf, normalize, tokenize, wholeToken } from "./analysis/tokens.ts";
+import { analysisOf, tokenize, wholeToken } from "./analysis/tokens.ts";
 import type { Catalog, IndexEntry } from "./catalog.ts";
-import { type SuggestTerm, suggestTerms } from "./suggest.ts";
 
 /** Changes of one transaction: tens of milliseconds of work, so that neither readers nor the event loop wait long. */
 const chunkSize = 150;

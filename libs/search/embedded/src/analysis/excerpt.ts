@@ -1,42 +1,12 @@
-import { escapeHtml } from "@weft/kit";
+import { excerpts, normalize, type Span } from "@weft/search";
 import type { TextQuery } from "./query.ts";
-import { type Analysis, normalize, tokenize } from "./tokens.ts";
+import { type Analysis, tokenize } from "./tokens.ts";
 
-/** Most excerpts of a field, and about how long one is, in UTF-16 code units. */
-const maxExcerpts = 3;
-const excerptLength = 160;
-/** Text shown before the first match of an excerpt. */
-const lead = 40;
-
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-/**
- * The places of a text that match, each with what stands around it. Matches are in <em>, everything else is
- * HTML-escaped (law F9). Empty when nothing matches.
- */
-export function excerpts(raw: string, query: TextQuery, analysis: Analysis): readonly string[] {
+/** Excerpts of a text around what a query finds in it (law F9). */
+export function excerptsFor(raw: string, query: TextQuery, analysis: Analysis): readonly string[] {
   const normal = normalize(raw);
-  const marks = findMarks(normal, query, analysis);
   // Shown as it was written, unless composing has moved the offsets.
-  const text = normal.length === raw.length ? raw : normal;
-  const result: string[] = [];
-  let next = 0;
-  while (next < marks.length && result.length < maxExcerpts) {
-    const first = marks[next];
-    if (first === undefined) break;
-    const start = text.length <= excerptLength ? 0 : wordStart(text, Math.max(0, first.start - lead));
-    const end = wordEnd(text, Math.max(start + excerptLength, first.end));
-    const within: Span[] = [];
-    for (let mark = marks[next]; mark !== undefined && mark.end <= end; mark = marks[next]) {
-      within.push(mark);
-      next += 1;
-    }
-    result.push(render(text, { start, end }, within));
-  }
-  return result;
+  return excerpts(normal.length === raw.length ? raw : normal, findMarks(normal, query, analysis));
 }
 
 function findMarks(text: string, query: TextQuery, analysis: Analysis): readonly Span[] {
@@ -61,45 +31,5 @@ function findMarks(text: string, query: TextQuery, analysis: Analysis): readonly
       marks.push({ start: first.start, end });
     }
   }
-  return merge(marks);
-}
-
-function merge(marks: readonly Span[]): readonly Span[] {
-  const merged: Span[] = [];
-  for (const mark of marks.toSorted((a, b) => a.start - b.start)) {
-    const last = merged.at(-1);
-    if (last !== undefined && mark.start < last.end) {
-      merged[merged.length - 1] = { start: last.start, end: Math.max(last.end, mark.end) };
-    } else merged.push(mark);
-  }
-  return merged;
-}
-
-function render(text: string, { start, end }: Span, marks: readonly Span[]): string {
-  let html = "";
-  let at = start;
-  for (const mark of marks) {
-    html += `${escapeHtml(text.slice(at, mark.start))}<em>${escapeHtml(text.slice(mark.start, mark.end))}</em>`;
-    at = mark.end;
-  }
-  return html + escapeHtml(text.slice(at, end));
-}
-
-/** The nearest beginning of a word at or before `at`, but not far away; never within a surrogate pair. */
-function wordStart(text: string, at: number): number {
-  const space = text.lastIndexOf(" ", at);
-  if (at === 0 || at - space <= 20) return space + 1 > at ? at : space + 1;
-  return isLowSurrogate(text, at) ? at + 1 : at;
-}
-
-function wordEnd(text: string, at: number): number {
-  if (at >= text.length) return text.length;
-  const space = text.indexOf(" ", at);
-  if (space >= 0 && space - at <= 20) return space;
-  return isLowSurrogate(text, at) ? at + 1 : at;
-}
-
-function isLowSurrogate(text: string, at: number): boolean {
-  const unit = text.charCodeAt(at);
-  return unit >= 0xdc00 && unit <= 0xdfff;
+  return marks;
 }

@@ -1,6 +1,5 @@
-import { WeftError } from "@weft/kit";
-import { type Segment, segments } from "./segment.ts";
-import { type Analysis, normalize, runTokens, wordTokens } from "./tokens.ts";
+import { readQueryText, type Segment } from "@weft/search";
+import { type Analysis, runTokens, wordTokens } from "./tokens.ts";
 
 /** Tokens that stand one after the other; with `prefix` the last is the beginning of a token. */
 export interface Phrase {
@@ -14,26 +13,16 @@ export type Clause = readonly Phrase[];
 /** All clauses must hold. */
 export type TextQuery = readonly Clause[];
 
-/** Most words of a query. */
-const maxWords = 100;
-
 const analyses: readonly Analysis[] = ["e", "d", "p"];
 
 /**
- * Reads what somebody typed: words, and phrases in double quotes. A query has no language, so each word is tried under
- * every analysis. A text without a single word gives no clause.
+ * Reads what somebody typed. A query has no language, so each word is tried under every analysis. A text without a
+ * single word gives no clause.
  */
 export function parseQuery(text: string): TextQuery {
-  const clauses: Clause[] = [];
-  for (const [index, part] of normalize(text).split('"').entries()) {
-    const words = [...segments(part)];
-    // Odd parts stand between quotes; the last one only if its quote is closed, which a phrase of the rest would be too.
-    if (index % 2 === 1) clauses.push(phraseClause(words));
-    else clauses.push(...words.map(wordClause));
-  }
-  const filled = clauses.filter((clause) => clause.length > 0);
-  if (filled.length > maxWords) throw new WeftError("INVALID_ARGUMENT", `the query has more than ${maxWords} words`);
-  return filled;
+  return readQueryText(text).flatMap(({ quoted, segments }) =>
+    quoted ? [phraseClause(segments)] : segments.map(wordClause),
+  );
 }
 
 /** Joins clauses to an FTS5 expression (https://www.sqlite.org/fts5.html#full_text_query_syntax). */

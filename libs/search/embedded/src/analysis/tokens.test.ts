@@ -1,8 +1,9 @@
+import { normalize } from "@weft/search";
 import { expect, test } from "vitest";
-import { excerpts } from "./excerpt.ts";
+import { excerptsFor } from "./excerpt.ts";
 import { normalizeGerman, stemGerman } from "./german.ts";
 import { parseQuery } from "./query.ts";
-import { type Analysis, normalize, tokenize, wholeToken } from "./tokens.ts";
+import { type Analysis, tokenize, wholeToken } from "./tokens.ts";
 
 function tokens(text: string, analysis: Analysis = "e"): string {
   const found: string[] = [];
@@ -61,7 +62,7 @@ test("a query is bounded", () => {
 
 test("excerpts cut a long text at words and never within a character", () => {
   const text = `${"lorem ipsum ".repeat(50)}needle ${"dolor sit ".repeat(50)}needle ${"😀".repeat(200)}needle`;
-  const found = excerpts(text, parseQuery("needle"), "e");
+  const found = excerptsFor(text, parseQuery("needle"), "e");
   expect(found).toHaveLength(3);
   for (const excerpt of found) {
     expect(excerpt).toContain("<em>needle</em>");

@@ -1,7 +1,6 @@
-import type { Language } from "@weft/search";
+import { foldLatin, type Language, normalize, type Segment, segments } from "@weft/search";
 import { stemmer as stemEnglish } from "stemmer";
 import { normalizeGerman, stemGerman } from "./german.ts";
-import { type Segment, segments } from "./segment.ts";
 
 /**
  * How the words of a text are analysed. The first letter of a token says by which analysis it was made, so that the
@@ -16,11 +15,6 @@ export function analysisOf(language: Language): Analysis {
 
 /** Takes a token and where it stands in the text, in UTF-16 code units. */
 export type Sink = (token: string, start: number, end: number) => void;
-
-/** NFKC: the form in which texts are analysed; offsets refer to it. */
-export function normalize(text: string): string {
-  return text.normalize("NFKC");
-}
 
 /**
  * The tokens of a normalized text, in order. A word with signs (`libfoo-dev`, `c++`) is a token as it stands and the
@@ -111,14 +105,4 @@ function stem(word: string, analysis: Analysis): string {
     case "p":
       return foldLatin(word);
   }
-}
-
-/** Latin letters without their diacritics; other scripts keep theirs, where they make other letters. */
-export function foldLatin(text: string): string {
-  // Most words are ASCII: they need no work.
-  if (/^[\x00-\x7f]*$/.test(text)) return text;
-  return text
-    .normalize("NFD")
-    .replaceAll(/(\p{Script=Latin})\p{M}+/gu, "$1")
-    .normalize("NFC");
 }

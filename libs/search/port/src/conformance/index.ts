@@ -4,7 +4,9 @@ import { matchLaws } from "./match-laws.ts";
 import { readLaws } from "./read-laws.ts";
 import { writeLaws } from "./write-laws.ts";
 
+export { describeFilterModel } from "./filter-model.ts";
 export { type SearchFixture, shop } from "./fixture.ts";
+export { searchOperations } from "./operations.ts";
 
 /** Every law of `SearchEngine`, as data. */
 export const searchLaws: readonly Law<SearchFixture>[] = [...writeLaws, ...matchLaws, ...readLaws];

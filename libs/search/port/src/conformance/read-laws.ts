@@ -3,7 +3,7 @@ import { parseFilter } from "@weft/filter";
 import type { JsonObject } from "@weft/kit";
 import type { Law } from "@weft/kit/testing";
 import { type SearchFixture, shop } from "./fixture.ts";
-import { find, pageThrough, put, shopWith } from "./tools.ts";
+import { find, pageThrough, put, shopWith, visible } from "./tools.ts";
 
 const signal = new AbortController().signal;
 
@@ -58,6 +58,8 @@ export const readLaws: readonly Law<SearchFixture>[] = [
           Array.from({ length: 30 }, (_, at) => ({ kind: "delete", id: `a${at}` }) as const),
         );
         await put(other, many);
+        // What was put back is found a moment later (law F1).
+        await visible(engine, "", Object.keys(many).length);
       }
     },
   },

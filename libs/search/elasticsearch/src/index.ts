@@ -1,0 +1,1 @@
+export { type ElasticsearchOptions, openElasticsearch } from "./open.ts";

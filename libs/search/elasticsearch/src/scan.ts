@@ -1,0 +1,70 @@
+import { isWeftError, type JsonObject, type JsonValue, WeftError } from "@weft/kit";
+import type { SearchQuery } from "@weft/search";
+import type { IndexEntry } from "./catalog.ts";
+import { matchQuery, type SearchAnswer } from "./search.ts";
+import type { Server } from "./server.ts";
+import { closePointInTime, openPointInTime, pointInTime } from "./snapshots.ts";
+
+/** Documents read at a time. */
+const sliceSize = 500;
+
+/** Every matching document of the state in which the index was at the beginning, in order of id (law F12). */
+export async function* scan(
+  server: Server,
+  { definition, alias }: IndexEntry,
+  query: Pick<SearchQuery, "text" | "filter">,
+  signal: AbortSignal,
+): AsyncGenerator<JsonObject, void, undefined> {
+  const matching = matchQuery(definition, query);
+  if (matching === undefined) return;
+  const id = await openPointInTime(server, alias, signal);
+  try {
+    let after: readonly JsonValue[] | undefined;
+    do {
+      const slice: SearchAnswer["hits"]["hits"] = await readSlice(server, { id, matching, after, signal });
+      for (const { _source } of slice) {
+        if (signal.aborted) throw WeftError.from(signal.reason);
+        yield _source?.document ?? {};
+      }
+      after = slice.length < sliceSize ? undefined : slice.at(-1)?.sort;
+    } while (after !== undefined);
+  } finally {
+    await closePointInTime(server, id);
+  }
+}
+
+interface Slice {
+  readonly id: string;
+  readonly matching: object;
+  readonly after: readonly JsonValue[] | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function readSlice(
+  server: Server,
+  { id, matching, after, signal }: Slice,
+): Promise<SearchAnswer["hits"]["hits"]> {
+  try {
+    const { hits } = await server.request<SearchAnswer>({
+      method: "POST",
+      path: "/_search",
+      query: { allow_partial_search_results: false },
+      body: {
+        pit: pointInTime(id),
+        query: matching,
+        size: sliceSize,
+        sort: [{ id: "asc" }],
+        track_total_hits: false,
+        _source: ["document"],
+        ...(after === undefined ? {} : { search_after: after }),
+      },
+      kind: "read",
+      signal,
+    });
+    return hits.hits;
+  } catch (error) {
+    if (!isWeftError(error, "INVALID_PAGE_TOKEN")) throw error;
+    // Elasticsearch was started anew, or the reader took too long over a slice.
+    throw new WeftError("UNAVAILABLE", "Elasticsearch no longer has the state that is being read", { cause: error });
+  }
+}

@@ -1,0 +1,177 @@
+import { backoffMs, type Clock, WeftError } from "@weft/kit";
+import { changeFailure, type ChangeResult, type DocumentChange } from "@weft/search";
+import type { IndexEntry } from "./catalog.ts";
+import { type Failure, failureError, isPassing } from "./failures.ts";
+import type { Server } from "./server.ts";
+import { storedDocument, storedId, tombstone, tombstoneUpdate } from "./stored.ts";
+
+/** Bytes of one request, about, and changes in it: so few that a slow server is done by the deadline. A larger document goes alone. */
+const maxRequestBytes = 4 * 1024 * 1024;
+const maxRequestItems = 500;
+/** Changes that are worth a request of their own beside another. */
+const laneSize = 50;
+/** Requests of one `apply` at the same time: the threads of a small node. */
+const maxLanes = 4;
+/** Tries of an item that was turned away. */
+const maxAttempts = 6;
+const betweenAttempts = { initialMs: 100, maxMs: 2000 };
+/** How long a request waits for a shard that is not there; below the deadline of requests. */
+const shardTimeout = "5s";
+
+export interface WriteContext {
+  readonly server: Server;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** A change on its way. */
+interface Item {
+  readonly change: DocumentChange;
+  /** In the list that was given. */
+  readonly place: number;
+  /** Its lines of the request. */
+  readonly lines: string;
+}
+
+interface Answer {
+  readonly items: readonly Readonly<
+    Record<string, { readonly status: number; readonly error?: { readonly type: string; readonly reason?: string } }>
+  >[];
+}
+
+/**
+ * Applies changes (laws F2, F3). Changes of one document keep their order; others go side by side. What is wrong with a
+ * document is the result of its change; what is wrong with the server rejects, because the change may well be good.
+ */
+export async function applyChanges(
+  context: WriteContext,
+  entry: IndexEntry,
+  changes: readonly DocumentChange[],
+): Promise<readonly ChangeResult[]> {
+  const results: ChangeResult[] = [];
+  const lanes: Item[][] = Array.from({ length: Math.max(1, Math.min(maxLanes, changes.length / laneSize)) }, () => []);
+  for (const [place, change] of changes.entries()) {
+    const failure = changeFailure(entry.definition, change);
+    if (failure === undefined)
+      lanes[laneOf(change.id, lanes.length)]?.push({ change, place, lines: linesOf(entry, change) });
+    else results[place] = failure;
+  }
+  const ended = await Promise.allSettled(lanes.map((lane) => runLane(context, entry, lane, results)));
+  // None goes on behind the caller's back.
+  for (const end of ended) if (end.status === "rejected") throw end.reason;
+  return results;
+}
+
+/** The same for the same id. */
+function laneOf(id: string, lanes: number): number {
+  let hash = 0;
+  for (let at = 0; at < id.length; at += 1) hash = (hash * 31 + id.charCodeAt(at)) | 0;
+  return (hash >>> 0) % lanes;
+}
+
+function linesOf({ definition }: IndexEntry, change: DocumentChange): string {
+  const id = JSON.stringify(storedId(change.id));
+  if (change.version === undefined) {
+    // Elasticsearch's own numbering goes on from the stored version, whoever gave that.
+    if (change.kind === "put")
+      return `{"index":{"_id":${id}}}\n${storedDocument(definition, change.id, change.document)}\n`;
+    // Without a version there is nothing to remember of a document that never was: an update makes none.
+    return `{"update":{"_id":${id},"retry_on_conflict":10}}\n${tombstoneUpdate}\n`;
+  }
+  // Elasticsearch forgets the version of what it deletes after a minute: a tombstone keeps it.
+  const source = change.kind === "put" ? storedDocument(definition, change.id, change.document) : tombstone(change.id);
+  return `{"index":{"_id":${id},"version":${change.version},"version_type":"external"}}\n${source}\n`;
+}
+
+async function runLane(
+  context: WriteContext,
+  entry: IndexEntry,
+  lane: readonly Item[],
+  results: ChangeResult[],
+): Promise<void> {
+  let request: Item[] = [];
+  let bytes = 0;
+  for (const item of lane) {
+    const size = Buffer.byteLength(item.lines);
+    if (request.length > 0 && (bytes + size > maxRequestBytes || request.length === maxRequestItems)) {
+      await send(context, entry, request, results);
+      [request, bytes] = [[], 0];
+    }
+    request.push(item);
+    bytes += size;
+  }
+  if (request.length > 0) await send(context, entry, request, results);
+}
+
+/** Sends items until each has its result. */
+async function send(
+  { server, clock, random }: WriteContext,
+  { alias }: IndexEntry,
+  items: readonly Item[],
+  results: ChangeResult[],
+): Promise<void> {
+  let left = items;
+  for (let attempt = 1; left.length > 0; attempt += 1) {
+    const answer = await server.request<Answer>({
+      method: "POST",
+      path: `/${alias}/_bulk`,
+      query: {
+        require_alias: true,
+        timeout: shardTimeout,
+        filter_path: "items.*.status,items.*.error.type,items.*.error.reason",
+      },
+      body: left.map(({ lines }) => lines).join(""),
+      // Sent again, a change with a version finds itself; one without would undo what came between.
+      kind: left.every(({ change }) => change.version !== undefined) ? "repeatable" : "once",
+    });
+    if (answer.items.length !== left.length) {
+      throw new WeftError("UNAVAILABLE", "Elasticsearch answered for other changes than it was sent");
+    }
+    const again: Item[] = [];
+    let failure: Failure | undefined;
+    for (const [at, item] of left.entries()) {
+      const outcome = outcomeOf(item, Object.values(answer.items[at] ?? {})[0]);
+      if ("result" in outcome) results[item.place] = outcome.result;
+      else {
+        failure ??= outcome.failure;
+        if (!isPassing(outcome.failure) && !isConflict(outcome.failure)) throw failureError(outcome.failure);
+        again.push(item);
+      }
+    }
+    if (failure !== undefined) {
+      if (attempt === maxAttempts) throw failureError(failure);
+      await clock.sleep(backoffMs(attempt, { ...betweenAttempts, random }));
+    }
+    left = inOrder(left, again);
+  }
+}
+
+type Outcome = { readonly result: ChangeResult } | { readonly failure: Failure };
+
+function outcomeOf({ change }: Item, answer: Answer["items"][number][string] | undefined): Outcome {
+  const status = answer?.status ?? 500;
+  if (status < 300) return { result: { outcome: "applied" } };
+  const failure = { status, type: answer?.error?.type ?? "no explanation", detail: answer?.error?.reason ?? "" };
+  if (isConflict(failure) && change.version !== undefined) return { result: { outcome: "superseded" } };
+  if (failure.type === "document_missing_exception") return { result: { outcome: "applied" } };
+  if (status !== 400) return { failure };
+  // The detail may quote the document, which is the caller's own.
+  return { result: { outcome: "failed", reason: "INVALID_ARGUMENT", detail: failure.detail.slice(0, 300) } };
+}
+
+function isConflict({ type }: Failure): boolean {
+  return type === "version_conflict_engine_exception";
+}
+
+/** What is sent again: also what came after it for the same document and has been taken, since it was to be the last. */
+function inOrder(sent: readonly Item[], again: readonly Item[]): readonly Item[] {
+  if (again.length === 0) return again;
+  const from = new Map<string, number>();
+  for (const { change, place } of again) from.set(change.id, Math.min(place, from.get(change.id) ?? Infinity));
+  return sent.filter(({ change, place }) => {
+    if (again.some((item) => item.place === place)) return true;
+    // A version says by itself which is the last.
+    return change.version === undefined && place > (from.get(change.id) ?? Infinity);
+  });
+}
