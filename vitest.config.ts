@@ -5,6 +5,19 @@ const native = {
   experimental: { viteModuleRunner: false },
 };
 
+const system = {
+  include: ["tests/system/**/*.test.ts"],
+  exclude: ["**/node_modules/**", "**/*.stack.test.ts"],
+  // Each file starts the whole mesh: one at a time.
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  ...native,
+};
+
+/** The URLs of running servers, given by tools/test-stack.ts: then the system tests run on those. */
+const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
+
 export default defineConfig({
   test: {
     maxWorkers: "100%",
@@ -12,7 +25,9 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{apps,libs,tools,bench}/**/*.test.ts"],
+          include: ["{apps,libs,tools,infra,bench}/**/*.test.ts"],
+          // Those need real servers.
+          exclude: ["**/node_modules/**", "**/*.stack.test.ts"],
           // Files share a worker's modules: a process for each file would cost more than its tests.
           isolate: false,
           // Some start processes or a database, on a machine that has other work too.
@@ -23,15 +38,26 @@ export default defineConfig({
       },
       {
         test: {
-          name: "system",
-          include: ["tests/system/**/*.test.ts"],
-          // Each file starts the whole mesh: one at a time.
+          name: "stack",
+          include: ["{apps,libs,tools,infra,bench,tests}/**/*.stack.test.ts"],
+          // Each file starts servers of its own.
           fileParallelism: false,
           testTimeout: 60_000,
-          hookTimeout: 120_000,
+          hookTimeout: 300_000,
           ...native,
         },
       },
+      {
+        test: {
+          name: "docker",
+          include: ["tests/docker/**/*.test.ts"],
+          // Makes images, and waits for servers in containers.
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          ...native,
+        },
+      },
+      { test: { name: hasStack ? "system-stack" : "system", ...system } },
     ],
   },
 });

@@ -16,6 +16,7 @@ const imports = {
   "type:blocks": ["type:port", "type:adapter", "type:kit"],
   "type:service": ["type:blocks", "type:port", "type:rpc", "type:kit"],
   "type:app": ["type:service", "type:blocks", "type:port", "type:rpc", "type:kit"],
+  "type:server": ["type:kit"],
   "type:tool": ["*"],
   "type:test": ["*"],
 };
@@ -51,12 +52,12 @@ export default tseslint.config(
     plugins: { "@nx": nx, weft: { rules: { vendors } } },
   },
   {
-    files: ["{apps,libs,tools,tests,bench}/**/*.ts"],
+    files: ["{apps,libs,tools,tests,infra,bench}/**/*.ts"],
     rules: { "@nx/enforce-module-boundaries": boundaries([]), "weft/vendors": "error" },
   },
   // A test may open real adapters under what it tests.
   {
     files: ["**/*.test.ts"],
-    rules: { "@nx/enforce-module-boundaries": boundaries(["type:adapter", "type:blocks"]) },
+    rules: { "@nx/enforce-module-boundaries": boundaries(["type:adapter", "type:blocks", "type:server"]) },
   },
 );

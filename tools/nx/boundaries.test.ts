@@ -50,7 +50,7 @@ const forbidden: [file: string, imported: string, message: RegExp][] = [
   ["apps/user/src/x.ts", "@weft/kit/src/errors.ts", /reaches into another package/],
   ["apps/user/src/x.ts", "@grpc/grpc-js", /imported in libs\/rpc, bench, tests only/],
   ["apps/user/src/x.ts", "pg", /imported in libs\/sql\/postgres only/],
-  ["libs/state/embedded/src/x.ts", "node:sqlite", /imported in libs\/sqlite, libs\/sql\/postgres only/],
+  ["libs/state/embedded/src/x.ts", "node:sqlite", /imported in libs\/sqlite, libs\/sql\/postgres, infra\/native only/],
   ["libs/kit/src/x.ts", "commander", /Transitive or unresolvable dependencies are not allowed/],
 ];
 

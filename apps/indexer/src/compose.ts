@@ -1,5 +1,7 @@
+import { openPubSub, openSearch, openState } from "@weft/blocks";
 import { readUserEvent, userTopic } from "@weft/contracts/event";
 import type { CloudEvent } from "@weft/pubsub";
+import { markChanges } from "@weft/search-cache";
 import { follow, type ServiceHost, type ServiceParts } from "@weft/service";
 import { takeIn } from "./app/user-events.ts";
 import { usersIndex } from "./domain/users-index.ts";
@@ -8,11 +10,18 @@ import type { IndexerConfig } from "./settings.ts";
 
 const group = "indexer";
 
-type Host = Pick<ServiceHost<IndexerConfig>, "config" | "blocks" | "clock" | "log" | "background" | "readiness">;
+type Host = Pick<
+  ServiceHost<IndexerConfig>,
+  "config" | "blocks" | "clock" | "log" | "stack" | "background" | "readiness"
+>;
 
 /** The indexer out of its building blocks. */
-export async function compose({ config, blocks, clock, log, background, readiness }: Host): Promise<ServiceParts> {
-  const [engine, pubsub] = await Promise.all([blocks.search(), blocks.pubsub()]);
+export async function compose(host: Host): Promise<ServiceParts> {
+  const { config, blocks, clock, log, stack, background, readiness } = host;
+  const [unmarked, pubsub] = await Promise.all([openSearch(blocks), openPubSub(blocks)]);
+  // The cache of the search service is to hide no change.
+  const store = () => openState(blocks, "search-cache");
+  const engine = stack.use(markChanges(unmarked, { store, log, clock }));
   await engine.createIndex(usersIndex);
   const handle = async (event: CloudEvent): Promise<void> => {
     const told = readUserEvent(event);

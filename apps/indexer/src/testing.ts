@@ -1,14 +1,14 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { blockUrlDefaults, openBlocks } from "@weft/blocks";
+import { Blocks, blockUrlDefaults, openSearch } from "@weft/blocks";
 import type { SearchEngine } from "@weft/search";
 
 /** An empty search engine in a folder of its own; both go with `stack`. */
 export async function openTestEngine(stack: AsyncDisposableStack): Promise<SearchEngine> {
   const dataDir = await mkdtemp(join(tmpdir(), "weft-indexer-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-  return openBlocks({ dataDir, urls: blockUrlDefaults("embedded"), stack }).search();
+  return openSearch(new Blocks({ dataDir, urls: blockUrlDefaults("embedded"), stack }));
 }
 
 /** Lines of a file of the test data. */

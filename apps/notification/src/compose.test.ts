@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { UserCreatedSchema, UserDeletedSchema } from "@weft/contracts/event";
 import { Channel, DeliveryState, NotificationService } from "@weft/contracts/notification";
-import { openBlocks } from "@weft/blocks";
+import { Blocks, openPubSub } from "@weft/blocks";
 import { newUuid, type Secret, systemClock } from "@weft/kit";
 import { Recorder, within } from "@weft/kit/testing";
 import type { KeyedEvent } from "@weft/pubsub";
@@ -25,7 +25,7 @@ async function start({ dataDir }: Fixture, stack: AsyncDisposableStack, smtp?: S
   const stop = new AbortController();
   const work: Promise<void>[] = [];
   const later: (() => void)[] = [];
-  const blocks = openBlocks({ dataDir, urls: embeddedUrls, stack: own });
+  const blocks = new Blocks({ dataDir, urls: embeddedUrls, stack: own });
   const config = {
     smtp,
     mailFrom: "no-reply@example.org",
@@ -50,7 +50,7 @@ async function start({ dataDir }: Fixture, stack: AsyncDisposableStack, smtp?: S
     await own.disposeAsync();
   });
   const transport = own.use(openTransport({ address: server.address }));
-  return { client: createClient(NotificationService, transport), pubsub: await blocks.pubsub() };
+  return { client: createClient(NotificationService, transport), pubsub: await openPubSub(blocks) };
 }
 
 function event(kind: "created" | "deleted", userId: string, version: bigint): KeyedEvent {

@@ -1,3 +1,4 @@
+import { openPubSub, openState } from "@weft/blocks";
 import { readUserEvent, userTopic } from "@weft/contracts/event";
 import type { Log } from "@weft/kit";
 import type { CloudEvent } from "@weft/pubsub";
@@ -27,7 +28,7 @@ type Host = Pick<
 /** The notification service out of its building blocks. */
 export async function compose(host: Host): Promise<ServiceParts> {
   const { config, clock, newId, log, stack, blocks } = host;
-  const [store, pubsub] = await Promise.all([blocks.state("notification"), blocks.pubsub()]);
+  const [store, pubsub] = await Promise.all([openState(blocks, "notification"), openPubSub(blocks)]);
   const smtp = config.smtp && stack.use(openSmtpSender({ url: config.smtp, from: config.mailFrom }));
   const webhook = openWebhookSender({ allowPrivate: config.webhookAllowPrivate });
   const parts = composeParts({

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BlockUrls, blockUrlDefaults, openBlocks } from "@weft/blocks";
+import { Blocks, blockUrlDefaults, type BlockUrls, openState } from "@weft/blocks";
 import { countingIds, ManualClock, Secret, silentLog, type WeftError } from "@weft/kit";
 import type { StateStore } from "@weft/state";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
@@ -44,7 +44,7 @@ export async function openFixture(): Promise<Fixture> {
   const mail = new TestSender();
   const newId = countingIds("n");
   // Blocks of its own for each, as separate processes have.
-  const store = () => openBlocks({ dataDir, urls: embeddedUrls, stack, clock }).state("notification");
+  const store = () => openState(new Blocks({ dataDir, urls: embeddedUrls, stack, clock }), "notification");
   return {
     dataDir,
     clock,

@@ -1,4 +1,5 @@
 import { runService } from "@weft/service";
+import manifest from "../package.json" with { type: "json" };
 import { compose } from "./compose.ts";
 import { settings } from "./settings.ts";
 
@@ -8,4 +9,5 @@ process.exitCode = await runService({
   compose,
   env: process.env,
   argv: process.argv.slice(2),
+  version: manifest.version,
 });

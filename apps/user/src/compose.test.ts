@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { blockUrlDefaults, openBlocks } from "@weft/blocks";
+import { Blocks, blockUrlDefaults, openPubSub } from "@weft/blocks";
 import { UserCreatedSchema } from "@weft/contracts/event";
 import { AuthService, UserService } from "@weft/contracts/user";
 import { newUuid, silentLog, systemClock } from "@weft/kit";
@@ -24,7 +24,7 @@ beforeAll(async () => {
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
   const postgres = stack.use(await startTestPostgres());
   const urls = { ...blockUrlDefaults("embedded"), sql: await postgres.freshDatabase() };
-  const blocks = openBlocks({ dataDir, urls, stack });
+  const blocks = new Blocks({ dataDir, urls, stack });
 
   const stop = new AbortController();
   const background: ((signal: AbortSignal) => Promise<void>)[] = [];
@@ -49,7 +49,7 @@ beforeAll(async () => {
     stop.abort();
     await Promise.all(running);
   });
-  const pubsub = await blocks.pubsub();
+  const pubsub = await openPubSub(blocks);
   const handle = (delivery: Delivery): Promise<void> => Promise.resolve(void delivered.push(delivery));
   stack.use(await pubsub.subscribe({ group: "test", topics: ["weft.user.v1"], handle }));
 

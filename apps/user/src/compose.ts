@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { openLocks, openPubSub, openSql } from "@weft/blocks";
 import { userTopic } from "@weft/contracts/event";
 import { runOutboxRelay } from "@weft/outbox";
 import { createTokenVerifier } from "@weft/security";
@@ -28,7 +29,7 @@ export async function compose({
   background,
   readiness,
 }: Host): Promise<ServiceParts> {
-  const [database, pubsub, locks] = await Promise.all([blocks.sql<Schema>(), blocks.pubsub(), blocks.locks()]);
+  const [database, pubsub, locks] = await Promise.all([openSql<Schema>(blocks), openPubSub(blocks), openLocks(blocks)]);
   const { name, partitions } = userTopic;
   await Promise.all([database.migrate(migrations), pubsub.ensureTopic(name, { partitions })]);
 

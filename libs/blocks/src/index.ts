@@ -1,2 +1,14 @@
-export { type Blocks, type BlocksOptions, checkBlockUrls, openBlocks } from "./blocks.ts";
+export {
+  Blocks,
+  type BlocksOptions,
+  checkBlockUrls,
+  openConfiguration,
+  openDiscovery,
+  openLocks,
+  openPubSub,
+  openSearch,
+  openSecrets,
+  openSql,
+  openState,
+} from "./blocks.ts";
 export { blockUrlDefaults, type BlockUrls, type Profile } from "./urls.ts";

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { type ConfigOf, errorCode, loadConfig, type Settings, WeftError } from "@weft/kit";
+import { type ConfigOf, type ConfigSources, errorCode, loadConfig, type Settings, WeftError } from "@weft/kit";
 import { type CommonConfig, commonSettings, foreignNames } from "./settings.ts";
 
 export { blockUrlsOf, type CommonConfig, commonSettings, foreignNames, processNames } from "./settings.ts";
@@ -13,6 +13,8 @@ export interface ReadConfigOptions<S extends Settings> {
   readonly argv: readonly string[];
   /** Folder of `weft.yaml` and `.env`, and what a relative `dataDir` is relative to. Default the working directory. */
   readonly cwd?: string;
+  /** What is known of settings that nobody sets; see `found` of `loadConfig`. */
+  readonly found?: ConfigSources["found"];
   /** Environment names that are somebody else's; default those of the other processes. */
   readonly allowed?: readonly string[];
 }
@@ -30,13 +32,15 @@ export interface ProcessConfig<S extends Settings> {
  * problem.
  */
 export function readConfig<S extends Settings>(options: ReadConfigOptions<S>): ProcessConfig<S> {
-  const { name, settings, env, argv, cwd = process.cwd(), allowed = foreignNames(name) } = options;
+  const { name, settings, env, argv, found, cwd = process.cwd(), allowed = foreignNames(name) } = options;
   const file = readIfThere(resolve(cwd, "weft.yaml"));
   const dotEnv = readIfThere(resolve(cwd, ".env"));
   const sources = {
     env,
     argv,
     allowed,
+    readFile: (path: string) => readFileSync(resolve(cwd, path), "utf8"),
+    ...(found === undefined ? {} : { found }),
     ...(file === undefined ? {} : { file: { name: "weft.yaml", text: file } }),
     ...(dotEnv === undefined ? {} : { dotEnv }),
   };

@@ -18,18 +18,25 @@ export interface FollowOptions {
 /**
  * Background work: takes in the events of a topic until the signal aborts; what is in hand then is finished. Each
  * event that was handled (`debug`), and each try that failed (`warn`), is a line in the trace of the call that caused
- * the event.
+ * the event. A failure that may pass is tried again until it has: of those, the first of a partition is a line, and that
+ * its events are handled again.
  */
 export async function follow(options: FollowOptions, signal: AbortSignal): Promise<void> {
   const { pubsub, topic, group } = options;
   await pubsub.ensureTopic(topic.name, { partitions: topic.partitions });
-  const handle = (delivery: Delivery): Promise<void> => handleOne(delivery, options);
+  const waiting = new Set<number>();
+  const handle = (delivery: Delivery): Promise<void> => handleOne(delivery, { ...options, waiting });
   await using subscription = await pubsub.subscribe({ group, topics: [topic.name], handle });
   if (!signal.aborted) await Promise.race([once(signal, "abort"), subscription.ended]);
 }
 
-async function handleOne(delivery: Delivery, options: FollowOptions): Promise<void> {
-  const { group, handle, log, clock = systemClock } = options;
+interface HandleOptions extends FollowOptions {
+  /** Partitions whose last try failed for a reason that may pass. */
+  readonly waiting: Set<number>;
+}
+
+async function handleOne(delivery: Delivery, options: HandleOptions): Promise<void> {
+  const { group, handle, log, clock = systemClock, waiting } = options;
   const { event, topic, partition, attempt } = delivery;
   const startedAt = clock.monotonic();
   const told = (): readonly [Logger, object] => {
@@ -42,10 +49,15 @@ async function handleOne(delivery: Delivery, options: FollowOptions): Promise<vo
   try {
     await handle(event);
   } catch (err) {
-    const [traced, fields] = told();
-    traced.warn({ ...fields, reason: WeftError.from(err).reason, err }, "an event was not handled");
+    const { reason, retryable } = WeftError.from(err);
+    if (!retryable || !waiting.has(partition)) {
+      const [traced, fields] = told();
+      traced.warn({ ...fields, reason, err }, "an event was not handled");
+    }
+    if (retryable) waiting.add(partition);
     throw err;
   }
+  if (waiting.delete(partition)) log.info({ topic, partition, group }, "events are handled again");
   if (log.level !== "debug") return;
   const [traced, fields] = told();
   traced.debug(fields, "event");

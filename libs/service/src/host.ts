@@ -24,7 +24,7 @@ export interface ServiceHost<Config> {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly newId: NewId;
-  /** Opens building blocks by the settings `WEFT_DISCOVERY`, `WEFT_PUBSUB` …; each is closed by the host, in reverse order. */
+  /** What `openSearch(blocks)` and its kin open, by the settings `WEFT_DISCOVERY`, `WEFT_PUBSUB` …; each is closed by the host, in reverse order. */
   readonly blocks: Blocks;
   /** Things to dispose at the end, last in first out. */
   readonly stack: AsyncDisposableStack;

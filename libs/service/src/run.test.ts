@@ -180,6 +180,16 @@ test("starts in order, serves, is found, and stops in order on SIGTERM while a c
   expect(service.stderr).toBe("");
 });
 
+test("others are told the address by which they reach it", async () => {
+  const service = new Process({ WEFT_HOST: "0.0.0.0", WEFT_ADVERTISE_HOST: "localhost" });
+  const { grpc, admin, listeners } = await service.ready;
+  await using discovery = await openEmbeddedDiscovery({ dataDir: join(dataDir, "data") });
+  const [instance] = await discovery.list();
+  expect(instance).toMatchObject({ address: grpc, metadata: { grpc, admin } });
+  for (const address of [grpc, admin, ...listeners]) expect(address).toMatch(/^localhost:\d+$/);
+  expect((await readyz(admin)).status).toBe(200);
+});
+
 test("metrics tell of the process and its calls", async () => {
   const service = new Process();
   const { grpc, admin } = await service.ready;

@@ -1,8 +1,9 @@
-import { openBlocks } from "@weft/blocks";
+import { Blocks, openDiscovery } from "@weft/blocks";
 import { type ConfigOf, newUuid, type Settings, systemClock, WeftError } from "@weft/kit";
 import { openServer, type RpcServer } from "@weft/rpc";
 import { createLogger, createMetrics, type Logger, measureProcess } from "@weft/telemetry";
 import { type AdminServer, openAdmin } from "./admin.ts";
+import { advertised } from "./advertise.ts";
 import { Background } from "./background.ts";
 import { prepareDataDir, type ProcessConfig, readConfig } from "./config.ts";
 import type { Listener, ServiceHost, ServiceParts } from "./host.ts";
@@ -151,24 +152,29 @@ class Life<Config> {
     this.#services = parts.services.map(({ service }) => service.typeName);
     this.#listeners = parts.listeners ?? [];
     const listening: string[] = [];
-    for (const listener of this.#listeners) listening.push(await listener.listen());
+    for (const listener of this.#listeners) listening.push(this.#advertised(await listener.listen()));
     this.#background.start();
     if (stop.signal.aborted) return;
 
     this.#readiness.phase = "serving";
-    const grpc = this.#server.address;
+    const grpc = this.#advertised(this.#server.address);
+    const adminAddress = this.#advertised(admin.address);
     this.#setServing(true);
     // Callers of an edge come by its own listener.
     const address = parts.services.length === 0 ? (listening[0] ?? grpc) : grpc;
     const metadata = {
       version: this.#options.version ?? "0.0.0",
-      admin: admin.address,
+      admin: adminAddress,
       grpc,
       pid: String(process.pid),
     };
     this.#registration = await discovery.register({ service: name, id: instance, address, metadata });
     this.#stack.use(this.#registration);
-    tellSupervisor({ type: "ready", instance, grpc, admin: admin.address, listeners: listening });
+    tellSupervisor({ type: "ready", instance, grpc, admin: adminAddress, listeners: listening });
+  }
+
+  #advertised(address: string): string {
+    return advertised(address, this.#options.config.advertiseHost);
   }
 
   async #openAdmin(): Promise<AdminServer> {
@@ -181,8 +187,8 @@ class Life<Config> {
   async #compose() {
     const { config, serviceConfig, name, instance, log, env, compose } = this.#options;
     const { dataDir } = config;
-    const blocks = openBlocks({ dataDir, urls: blockUrlsOf(config), stack: this.#stack, env, log, clock });
-    const discovery = await blocks.discovery();
+    const blocks = new Blocks({ dataDir, urls: blockUrlsOf(config), stack: this.#stack, env, log, clock });
+    const discovery = await openDiscovery(blocks);
     const mesh = new Mesh(discovery, this.#stack);
     const host: ServiceHost<Config> = {
       config: serviceConfig,

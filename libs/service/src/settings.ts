@@ -1,5 +1,5 @@
-import { blockUrlDefaults, type BlockUrls } from "@weft/blocks";
-import { type ConfigOf, type DefaultBy, type Setting, setting, Secret } from "@weft/kit";
+import { blockUrlDefaults, type BlockUrls, type Profile } from "@weft/blocks";
+import { type ConfigOf, Secret, type Setting, setting } from "@weft/kit";
 import type { LogLevel } from "@weft/telemetry";
 
 /** Said here again, so that whoever reads settings does not load the logger. */
@@ -21,11 +21,10 @@ export const commonSettings = {
   state: blockUrl("state", "Keyed state."),
   lock: blockUrl("lock", "Locks."),
   search: blockUrl("search", "The search engine."),
-  sql: setting.secret("sql", {
-    defaultBy: byProfile((urls) => (typeof urls.sql === "string" ? new Secret(urls.sql) : urls.sql)),
-    about:
-      "URL of the PostgreSQL database, with its password: `embedded:` for the one that `weft up` runs, or `postgres://user:password@host:port/database`.",
-  }),
+  sql: blockUrl(
+    "sql",
+    "URL of the PostgreSQL database, with its password: `embedded:` for the one that `weft up` runs, or `postgres://user:password@host:port/database`.",
+  ),
   configuration: blockUrl("configuration", "Settings that change while processes run."),
   secrets: blockUrl("secrets", "Where secrets are read."),
   logLevel: setting.choice("logLevel", {
@@ -34,6 +33,10 @@ export const commonSettings = {
     about: "The least that is worth a line.",
   }),
   host: setting.text("host", { default: "127.0.0.1", about: "Address that listeners listen on." }),
+  advertiseHost: setting.text("advertiseHost", {
+    about:
+      "Name or address under which others reach this process. Unset: the address that it listens on, and where that is 0.0.0.0 or ::, the machine's first IPv4 address.",
+  }),
   grpcPort: port("grpcPort", "Port of the gRPC server; 0 takes a free one."),
   adminPort: port("adminPort", "Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one."),
   settleMs: phase("settleMs", 250, "How long a stopping process goes on serving, so that callers notice."),
@@ -55,7 +58,7 @@ export function blockUrlsOf(config: CommonConfig): BlockUrls {
 export const processNames: readonly string[] = ["gateway", "user", "indexer", "search", "notification"];
 
 /** What the environment may hold that belongs to nobody's schema, or to the gateway's alone. */
-const elsewhere = ["WEFT_PORT", "WEFT_SECRET_"];
+const elsewhere = ["WEFT_PORT", "WEFT_SECRET_", "WEFT_VERSION"];
 
 /**
  * Names that a process leaves to others, as all of them read one environment and one `weft.yaml`: prefixes by name of
@@ -66,13 +69,11 @@ export function foreignNames(service: string): readonly string[] {
   return [...others.map((name) => `WEFT_${name.toUpperCase()}_`), ...elsewhere];
 }
 
-function blockUrl<K extends Exclude<keyof BlockUrls, "sql">>(name: K, about: string): Setting<string> {
-  return setting.url(name, { defaultBy: byProfile((urls) => urls[name]), about });
-}
-
-function byProfile<T>(pick: (urls: BlockUrls) => T): DefaultBy<T> {
-  const valueOf = (profile: "embedded" | "stack"): T => pick(blockUrlDefaults(profile));
-  return { setting: "profile", values: { embedded: valueOf("embedded"), stack: valueOf("stack") } };
+/** Its default depends on the profile. */
+function blockUrl(name: keyof BlockUrls, about: string): Setting<Secret> {
+  const valueOf = (profile: Profile): Secret => new Secret(blockUrlDefaults(profile)[name]);
+  const values = { embedded: valueOf("embedded"), stack: valueOf("stack") };
+  return setting.secretUrl(name, { defaultBy: { setting: "profile", values }, about });
 }
 
 function port(name: string, about: string): Setting<number> {

@@ -15,6 +15,12 @@ export const metricNames = {
   httpServerActive: { name: "http.server.active_requests", unit: "", about: "HTTP requests being served." },
   messagesPublished: { name: "messaging.client.sent.messages", unit: "", about: "Events published." },
   messageProcessDuration: { name: "messaging.process.duration", unit: "s", about: "Time to handle an event." },
+  searchCacheRequests: {
+    name: "search.cache.requests",
+    unit: "",
+    about:
+      "Searches and suggestions by how they were answered: `hit` from the cache, `miss` by the engine and now cached, `bypass` by the engine as the index has just changed or the cache is away.",
+  },
   processCpuTime: { name: "process.cpu.time", unit: "s", about: "Processor time used." },
   processMemoryUsage: { name: "process.memory.usage", unit: "By", about: "Resident memory." },
   processUptime: { name: "process.uptime", unit: "s", about: "Time since the process started." },

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
-import { embeddedPostgresUrl, openPostgres } from "@weft/sql-postgres";
+import { Blocks, openSql } from "@weft/blocks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Mesh, startMesh } from "./mesh.ts";
 import { packagesIndex } from "./packages-index.ts";
@@ -106,7 +106,8 @@ test("a stale etag", async () => {
 
 /** The very key that the user service signs with, out of its database. */
 async function signingKey(): Promise<{ readonly kid: string; readonly key: Awaited<ReturnType<typeof importJWK>> }> {
-  await using database = await openPostgres({ url: await embeddedPostgresUrl(mesh.dataDir) });
+  await using stack = new AsyncDisposableStack();
+  const database = await openSql(new Blocks({ dataDir: mesh.dataDir, urls: mesh.urls, stack }));
   const { rows } = await sql<{ kid: string; private_jwk: string }>`
     select kid, private_jwk from signing_keys`.execute(database.kysely);
   const [row] = rows;

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Blocks, openDiscovery } from "@weft/blocks";
 import { type Client, createClient, openTransport } from "@weft/rpc";
-import { openEmbeddedDiscovery } from "@weft/discovery-embedded";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "@weft/contracts/grpc";
 import { IndexerService } from "@weft/contracts/indexer";
 import { NotificationService } from "@weft/contracts/notification";
@@ -22,7 +22,7 @@ let admin: { readonly authorization: string };
 
 beforeAll(async () => {
   mesh = stack.use(await startMesh({ env: { WEFT_LOG_LEVEL: "debug" } }));
-  const discovery = stack.use(await openEmbeddedDiscovery({ dataDir: mesh.dataDir }));
+  const discovery = await openDiscovery(new Blocks({ dataDir: mesh.dataDir, urls: mesh.urls, stack }));
   const to = (target: string) => stack.use(openTransport({ target, discovery }));
   const user = to("user");
   users = createClient(UserService, user);

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { blockUrlDefaults, type BlockUrls } from "@weft/blocks";
 
 const root = join(import.meta.dirname, "../../..");
 const weft = join(root, "tools/weft/src/main.ts");
@@ -27,6 +29,9 @@ export interface Mesh extends AsyncDisposable {
   readonly dataDir: string;
   /** Token of the administrator. */
   readonly token: string;
+  readonly urls: BlockUrls;
+  /** Variables by which a command of the CLI finds this mesh. */
+  readonly env: Readonly<Record<string, string>>;
   /** Milliseconds from the command to readiness. */
   readonly startMs: number;
   /** What `weft up` printed so far. */
@@ -48,10 +53,12 @@ export interface MeshOptions {
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "weft-system-")));
   const port = await freePort();
+  const urls = blockUrlsOf(dataDir);
+  const env = environmentOf(dataDir, urls);
   const started = performance.now();
   const child = spawn(process.execPath, [weft, "up", ...(options.args ?? [])], {
     cwd: root,
-    env: { ...cleanEnvironment(), WEFT_DATA_DIR: dataDir, WEFT_PORT: String(port), ...options.env },
+    env: { ...cleanEnvironment(), ...env, WEFT_PORT: String(port), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const chunks: string[] = [];
@@ -75,10 +82,12 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       port,
       dataDir,
       token,
+      env,
+      urls,
       startMs,
       output,
       stop,
-      status: () => status(dataDir),
+      status: () => status(env),
       async [Symbol.asyncDispose]() {
         await stop();
         if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
@@ -89,6 +98,18 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
     throw error;
   }
+}
+
+/**
+ * The mesh that runs already, which `WEFT_TEST_MESH` describes: its gateway's URL, and a folder in which there is the
+ * administrator's token. Its servers listen on their usual ports. Undefined when there is none; disposing leaves it alone.
+ */
+export function runningMesh(): (Pick<Mesh, "url" | "dataDir" | "env"> & AsyncDisposable) | undefined {
+  const text = process.env["WEFT_TEST_MESH"];
+  if (text === undefined) return undefined;
+  const { url, dataDir } = JSON.parse(text) as Pick<Mesh, "url" | "dataDir">;
+  const env = environmentOf(dataDir, blockUrlDefaults("stack"));
+  return { url, dataDir, env, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 /** Runs the CLI to its end. */
@@ -135,8 +156,8 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function status(dataDir: string): Promise<readonly MeshProcess[]> {
-  const { code, stdout, stderr } = await runWeft(["status", "--json"], { WEFT_DATA_DIR: dataDir });
+async function status(env: Readonly<Record<string, string>>): Promise<readonly MeshProcess[]> {
+  const { code, stdout, stderr } = await runWeft(["status", "--json"], env);
   if (code !== 0) throw new Error(`weft status ended with ${code}: ${stderr}`);
   return (JSON.parse(stdout) as { processes: MeshProcess[] }).processes;
 }
@@ -155,8 +176,42 @@ async function end(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
+/**
+ * The blocks of a mesh: embedded ones, or the real servers of `WEFT_TEST_STACK`, which holds their URLs as
+ * `weft stack status --json` prints them. The meshes of a run share those, each under a namespace of its own, which a
+ * mesh on the same folder finds again.
+ */
+function blockUrlsOf(dataDir: string): BlockUrls {
+  const text = process.env["WEFT_TEST_STACK"];
+  if (text === undefined) return blockUrlDefaults("embedded");
+  const servers = JSON.parse(text) as Readonly<
+    Record<"consul" | "elasticsearch" | "kafka" | "postgres" | "redis", string>
+  >;
+  const namespace = `t${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
+  const named = (url: string): string => `${url}?namespace=${namespace}`;
+  const database = new URL(servers.postgres);
+  database.pathname = `/${namespace}`;
+  return {
+    ...blockUrlDefaults("stack"),
+    discovery: named(servers.consul),
+    configuration: named(servers.consul),
+    pubsub: named(servers.kafka),
+    state: named(servers.redis),
+    lock: named(servers.redis),
+    search: named(servers.elasticsearch),
+    sql: database.href,
+  };
+}
+
+/** Variables that say the same. */
+function environmentOf(dataDir: string, urls: BlockUrls): Record<string, string> {
+  const entries = Object.entries(urls).map(([block, url]: [string, string]) => [`WEFT_${block.toUpperCase()}`, url]);
+  const profile = process.env["WEFT_TEST_STACK"] === undefined ? "embedded" : "stack";
+  return { WEFT_DATA_DIR: dataDir, WEFT_PROFILE: profile, ...Object.fromEntries(entries) };
+}
+
 /** Our own settings of the outside world must not reach the mesh under test. */
-function cleanEnvironment(): Record<string, string> {
+export function cleanEnvironment(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith("WEFT_"),

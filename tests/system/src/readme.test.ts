@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { startMesh, until } from "./mesh.ts";
+import { cleanEnvironment, runningMesh, startMesh, until } from "./mesh.ts";
 
 const root = join(import.meta.dirname, "../../..");
 
@@ -14,14 +14,14 @@ interface Step {
 }
 
 test("the tour of the README prints what it says", async () => {
-  await using mesh = await startMesh();
+  await using mesh = runningMesh() ?? (await startMesh());
   const markdown = await readFile(join(root, "README.md"), "utf8");
   const here = markdown
     .replaceAll("http://127.0.0.1:8080", mesh.url)
     .replaceAll("$(cat .weft/", `$(cat ${mesh.dataDir}/`);
   const steps = stepsOf(here);
   expect(steps.length).toBeGreaterThan(5);
-  using shell = new Shell({ WEFT_DATA_DIR: mesh.dataDir });
+  using shell = new Shell(mesh.env);
   for (const { command, output } of steps) {
     let printed = await shell.run(command);
     // A reader takes a breath between two steps, and events need a few milliseconds: what only reads is asked again.
@@ -64,7 +64,11 @@ class Shell implements Disposable {
   #printed = "";
 
   constructor(env: Readonly<Record<string, string>>) {
-    this.#bash = spawn("bash", [], { cwd: root, env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "inherit"] });
+    this.#bash = spawn("bash", [], {
+      cwd: root,
+      env: { ...cleanEnvironment(), ...env },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.#bash.stdout.setEncoding("utf8").on("data", (text: string) => (this.#printed += text));
   }
 

@@ -299,7 +299,7 @@ test("the envelope, the contract page and what isn't built yet", async () => {
 });
 
 test("the command line sees the mesh and calls it", async () => {
-  const env = { WEFT_DATA_DIR: mesh.dataDir };
+  const { env } = mesh;
   const processes = await mesh.status();
   expect(processes.map(({ service, state }) => `${service} ${state}`).sort()).toEqual(
     ["gateway", "indexer", "notification", "search", "user"].map((name) => `${name} ready`),

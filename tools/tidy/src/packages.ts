@@ -6,11 +6,11 @@ interface Manifest {
   readonly nx?: { readonly tags?: readonly string[] };
 }
 
-const types = ["kit", "port", "rpc", "adapter", "blocks", "service", "app", "tool", "test"];
+const types = ["kit", "port", "rpc", "adapter", "blocks", "service", "server", "app", "tool", "test"];
 
 /** A package says what it is: in a sentence to people, by its tags to the boundaries. */
 export function checkPackage(path: string, text: string): string[] {
-  if (!/^(apps|libs|tools|tests|bench)\/(.*\/)?package\.json$/.test(path)) return [];
+  if (!/^(apps|libs|tools|tests|infra|bench)\/(.*\/)?package\.json$/.test(path)) return [];
   const manifest = JSON.parse(text) as Manifest;
   const tags = manifest.nx?.tags ?? [];
   const type = tags.filter((tag) => tag.startsWith("type:"));

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRegistry, type DescMethod, fromJson, type Message, toJson } from "@bufbuild/protobuf";
-import { openBlocks } from "@weft/blocks";
+import { Blocks, openDiscovery } from "@weft/blocks";
 import { services } from "@weft/contracts";
 import { isWeftError, type JsonValue, WeftError } from "@weft/kit";
 import { openTransport, type Transport } from "@weft/rpc";
@@ -125,8 +125,8 @@ async function transportTo(
   stack: AsyncDisposableStack,
 ): Promise<Transport> {
   if (address !== undefined) return openTransport({ address });
-  const blocks = openBlocks({ dataDir: config.dataDir, urls: blockUrlsOf(config), stack });
-  return openTransport({ target, discovery: await blocks.discovery() });
+  const blocks = new Blocks({ dataDir: config.dataDir, urls: blockUrlsOf(config), stack });
+  return openTransport({ target, discovery: await openDiscovery(blocks) });
 }
 
 /** Whether an address is on this machine: the administrator's token goes nowhere else unless it is given. */

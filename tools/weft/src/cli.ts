@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { WeftError } from "@weft/kit";
+import { type ServerName, serverNames } from "./stack/names.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The command line. The exit code: 0, or 1 with the reason on standard error. */
@@ -81,6 +82,55 @@ function programOf(terminal: Terminal, done: (exitCode: number) => void): Comman
       done(await callCommand({ method, request, ...options }, terminal));
     });
 
+  const stack = program
+    .command("stack")
+    .description("the real servers: Consul, Elasticsearch, Kafka, PostgreSQL, Redis");
+  const only = ["--only <servers>", "of these only: consul,redis", serverList] as const;
+  stack
+    .command("up")
+    .description("start them in the background, after installing what is missing")
+    .option(...only)
+    .option("--default-ports", "each on its usual port, rather than a free one")
+    .option("--docker", "by docker compose, from docker-compose.yml")
+    .option(...dataDir)
+    .option(...json)
+    .action(async (options: StackFlags) => {
+      const { stackUpCommand } = await import("./stack/up.ts");
+      done(await stackUpCommand(options, terminal));
+    });
+  stack
+    .command("down")
+    .description("stop them; their data stay")
+    .option(...only)
+    .option(...dataDir)
+    .option(...json)
+    .action(async (options: StackFlags) => {
+      const { stackDownCommand } = await import("./stack/down.ts");
+      done(await stackDownCommand(options, terminal));
+    });
+  stack
+    .command("status")
+    .description("where each is, and whether it answers")
+    .option(...only)
+    .option(...dataDir)
+    .option(...json)
+    .action(async (options: StackFlags) => {
+      const { stackStatusCommand } = await import("./stack/status.ts");
+      done(await stackStatusCommand(options, terminal));
+    });
+
+  program
+    .command("doctor")
+    .description("what this machine lacks, and how to get it")
+    .option("--port <port>", "port of the gateway (WEFT_PORT)")
+    .option(...dataDir)
+    .option("--profile <profile>", "embedded or stack (WEFT_PROFILE)")
+    .option(...json)
+    .action(async (options: DoctorFlags) => {
+      const { doctorCommand } = await import("./doctor/command.ts");
+      done(await doctorCommand(options, terminal));
+    });
+
   return program;
 }
 
@@ -94,6 +144,14 @@ export interface UpFlags extends CommonFlags {
   readonly port?: string;
   readonly profile?: string;
 }
+
+export interface StackFlags extends CommonFlags {
+  readonly only?: readonly ServerName[];
+  readonly defaultPorts?: true;
+  readonly docker?: true;
+}
+
+export type DoctorFlags = Omit<UpFlags, "replicas">;
 
 export interface LogsFlags extends CommonFlags {
   readonly follow?: true;
@@ -114,6 +172,14 @@ function collectReplicas(text: string, before: Map<string, number>): Map<string,
     replicas.set(match[1], Number(match[2]));
   }
   return replicas;
+}
+
+function serverList(text: string): readonly ServerName[] {
+  return text.split(",").map((word) => {
+    const name = serverNames.find((known) => known === word.trim());
+    if (name === undefined) throw new InvalidArgumentError(`There are ${serverNames.join(", ")}.`);
+    return name;
+  });
 }
 
 function count(text: string): number {

@@ -1,4 +1,4 @@
-import { openBlocks } from "@weft/blocks";
+import { Blocks, openDiscovery } from "@weft/blocks";
 import type { Instance } from "@weft/discovery";
 import { isJsonObject } from "@weft/kit";
 import { blockUrlsOf, type CommonConfig } from "@weft/service/config";
@@ -79,8 +79,8 @@ export async function statusOf(config: CommonConfig): Promise<readonly ProcessSt
 async function instancesOf(config: CommonConfig): Promise<readonly Instance[]> {
   await using stack = new AsyncDisposableStack();
   try {
-    const blocks = openBlocks({ dataDir: config.dataDir, urls: blockUrlsOf(config), stack });
-    return await (await blocks.discovery()).list();
+    const blocks = new Blocks({ dataDir: config.dataDir, urls: blockUrlsOf(config), stack });
+    return await (await openDiscovery(blocks)).list();
   } catch {
     return [];
   }

@@ -1,4 +1,4 @@
-import { backoffMs, type Log, WeftError } from "@weft/kit";
+import { backoffMs, FailureLog, type Log, WeftError } from "@weft/kit";
 import { type Delivery, type Notification, withDelivery } from "../domain/notification.ts";
 import { type PresentPerson, preferencesOf } from "../domain/person.ts";
 import { quietUntil } from "../domain/preferences.ts";
@@ -23,12 +23,15 @@ export interface DeliverOptions {
 
 /** Makes deliveries as they come due, until the signal aborts; those in hand are finished. */
 export async function keepDelivering(parts: Parts, options: DeliverOptions, signal: AbortSignal): Promise<void> {
+  const [began, ended] = ["the queue of deliveries can't be read", "the queue of deliveries can be read again"];
+  const outage = new FailureLog(options.log, { began, ended });
   while (!signal.aborted) {
     let count = 0;
     try {
       count = await deliverDue(parts, options);
+      outage.worked();
     } catch (error) {
-      options.log.warn({ err: error }, "the queue of deliveries can't be read");
+      outage.failed(error);
     }
     if (count < batch) await parts.clock.sleep(pollMs, signal).catch(() => undefined);
   }

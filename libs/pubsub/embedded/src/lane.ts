@@ -10,7 +10,7 @@ export interface LaneOptions extends Pick<AttemptOptions, "handle" | "policy"> {
   readonly claim: Claim;
   readonly source: Source;
   readonly clock: Clock;
-  /** Told of each transient failure. */
+  /** Told of the first transient failure of a run. */
   readonly onPause: (error: Error, claim: Claim, waitMs: number) => void;
 }
 
@@ -80,7 +80,7 @@ export class Lane {
           this.#pauses += 1;
           const waitMs = pauseMs(this.#pauses, outcome.error);
           this.#pausedUntil = clock.now() + waitMs;
-          onPause(outcome.error, claim, waitMs);
+          if (this.#pauses === 1) onPause(outcome.error, claim, waitMs);
           break;
         }
         source.settle(item, outcome);

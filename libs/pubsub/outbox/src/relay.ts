@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { backoffMs, type Clock, type Log, silentLog, systemClock, WeftError, withTimeout } from "@weft/kit";
+import { backoffMs, type Clock, FailureLog, type Log, silentLog, systemClock, WeftError, withTimeout } from "@weft/kit";
 import { type Locks, runAsLeader } from "@weft/lock";
 import type { CloudEvent, KeyedEvent, PubSub } from "@weft/pubsub";
 import type { SqlDatabase } from "@weft/sql";
@@ -37,29 +37,38 @@ export async function runOutboxRelay<Schema>(options: OutboxRelayOptions<Schema>
   await runAsLeader(locks, name, (_lease, leading) => relay({ ...options, signal: leading, log, clock }), {
     signal,
     ttlMs,
+    backoff: { maxMs: maxPauseMs },
     log,
     clock,
   });
 }
+
+/** Longest pause after a failure, in milliseconds: how late the first event is when what was away is back. */
+const maxPauseMs = 2000;
 
 type RelayOptions<Schema> = OutboxRelayOptions<Schema> & { readonly log: Log; readonly clock: Clock };
 
 async function relay<Schema>(options: RelayOptions<Schema>): Promise<void> {
   const { signal, clock, log, batchSize = 500, pollMs = 5000 } = options;
   const wake = new Wake(clock);
-  await using _listening = await options.sql.listen(channel, () => wake.now());
+  await using stack = new AsyncDisposableStack();
+  let isListening = false;
+  const outage = new FailureLog(log, { began: "events wait in the outbox", ended: "the outbox is relayed again" });
   let failures = 0;
   while (!signal.aborted) {
     try {
+      if (!isListening) stack.use(await options.sql.listen(channel, () => wake.now()));
+      isListening = true;
       wake.clear();
       const published = await relayBatch(options, batchSize);
       failures = 0;
+      outage.worked();
       if (published < batchSize) await wake.wait(pollMs, signal);
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      log.warn({ err: error, failures }, "events wait in the outbox");
-      await clock.sleep(backoffMs(failures, { maxMs: 5000 }), signal).catch(() => undefined);
+      outage.failed(error);
+      await clock.sleep(backoffMs(failures, { maxMs: maxPauseMs }), signal).catch(() => undefined);
     }
   }
 }

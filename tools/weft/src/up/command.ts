@@ -1,4 +1,4 @@
-import { systemClock, watchSignals, WeftError } from "@weft/kit";
+import { Secret, systemClock, watchSignals, WeftError } from "@weft/kit";
 import { prepareDataDir } from "@weft/service/config";
 import type { UpFlags } from "../cli.ts";
 import { leftBehind } from "../mesh-file.ts";
@@ -7,6 +7,7 @@ import { checkPort, readUpConfig } from "./config.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { labelOf, Mesh } from "./mesh.ts";
 import { knownServices, processesOf, type ServiceSpec } from "./processes.ts";
+import { checkServers } from "./servers.ts";
 import { Screen } from "./screen.ts";
 import { type StartSql, startPostgres } from "./sql-server.ts";
 
@@ -28,6 +29,8 @@ export async function upCommand(flags: UpFlags, terminal: Terminal, parts: UpPar
   using _lock = lockFolder(dataDir);
   await endLeftBehind(dataDir, terminal);
   await checkPort(config);
+  await checkServers(config.urls);
+  if (!config.runsSql && processes.some(({ needsSql }) => needsSql === true)) await ensureSql(config.urls.sql);
   const names = [...processes.map((spec) => labelOf(spec, processes)), ...(config.runsSql ? ["postgres"] : [])];
   using screen = new Screen({ terminal, dataDir, json: flags.json === true, names });
   const startSql = parts.startSql ?? startPostgres;
@@ -61,6 +64,12 @@ export async function upCommand(flags: UpFlags, terminal: Terminal, parts: UpPar
   }
   screen.say("info", "stopped");
   return exitCode;
+}
+
+/** The database is made on a server that does not have it: the first start on a new one needs nothing else. */
+async function ensureSql(url: Secret | string): Promise<void> {
+  const { ensureDatabase } = await import("@weft/sql-postgres");
+  await ensureDatabase(typeof url === "string" ? new Secret(url) : url);
 }
 
 /** How long services whose `up` was killed get to end by themselves, in milliseconds. */

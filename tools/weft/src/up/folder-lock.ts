@@ -12,9 +12,9 @@ interface Holder {
 
 /**
  * Takes a data folder for this process; disposing gives it back. `FAILED_PRECONDITION` when a process that lives has
- * it. That of a dead one, killed or not, is taken over.
+ * it, in the words of `taken`. That of a dead one, killed or not, is taken over.
  */
-export function lockFolder(dataDir: string): Disposable {
+export function lockFolder(dataDir: string, taken: (pid: number) => string = meshRuns(dataDir)): Disposable {
   const path = join(dataDir, "mesh.lock");
   const mine = `${path}.${process.pid}`;
   const text = JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? "" } satisfies Holder);
@@ -25,8 +25,7 @@ export function lockFolder(dataDir: string): Disposable {
       const seen = read(path);
       const holder = holderOf(seen);
       if (holder !== undefined && isAlive(holder)) {
-        const message = `a mesh runs on ${dataDir} already (process ${holder.pid}); stop it, or choose another folder with --data-dir`;
-        throw new WeftError("FAILED_PRECONDITION", message);
+        throw new WeftError("FAILED_PRECONDITION", taken(holder.pid));
       }
       takeAside(path, seen);
     }
@@ -38,6 +37,11 @@ export function lockFolder(dataDir: string): Disposable {
       if (read(path) === text) rmSync(path, { force: true });
     },
   };
+}
+
+function meshRuns(dataDir: string): (pid: number) => string {
+  return (pid) =>
+    `a mesh runs on ${dataDir} already (process ${pid}); stop it, or choose another folder with --data-dir`;
 }
 
 /** Whether a process with this id lives, and is the one that is meant. */

@@ -95,8 +95,10 @@ export class Mesh {
     const { env, config } = this.#options;
     return {
       ...env,
+      ...Object.fromEntries(Object.entries(config.found).map(([name, url]) => [name, url.reveal()])),
       WEFT_DATA_DIR: config.dataDir,
       WEFT_PROFILE: config.profile,
+      ...(config.adminTokenFile === undefined ? {} : { WEFT_USER_ADMIN_TOKEN_FILE: config.adminTokenFile }),
       // Several processes can't share a port: each takes a free one.
       WEFT_GRPC_PORT: "0",
       WEFT_ADMIN_PORT: "0",
@@ -136,7 +138,7 @@ export class Mesh {
 
   #summary(): string[] {
     const { paint } = this.#options.screen;
-    const { dataDir } = this.#options.config;
+    const { dataDir, adminTokenFile } = this.#options.config;
     const { gateway, processes } = this.#file();
     const [head = "", ...rows] = table([
       ["PROCESS", "PID", "gRPC", "ADMIN"],
@@ -154,7 +156,7 @@ export class Mesh {
             ["gateway", gateway],
             ["docs", `${gateway}/docs`],
           ] as [string, string][])),
-      ["admin token", join(dataDir, "admin-token")],
+      ...(adminTokenFile === undefined ? [] : ([["admin token", adminTokenFile]] as [string, string][])),
       ["logs", join(dataDir, "logs")],
       ["stop", "Ctrl-C"],
     ];

@@ -181,9 +181,18 @@ test("what is wrong before the start is a line each, and exit code 1", { timeout
   expect(await misspelt.exit).toBe(1);
   expect(misspelt.stderr).toContain("WEFT_PROT is not a setting; did you mean WEFT_PORT?");
 
-  const unbuilt = new Up({ env: { WEFT_STATE: "redis://127.0.0.1" } });
-  expect(await unbuilt.exit).toBe(1);
-  expect(unbuilt.stderr).toMatch(/^weft: the state adapter for 'redis:' is not built yet.*\n$/);
+  const unknown = new Up({ env: { WEFT_STATE: "memcached://127.0.0.1" } });
+  expect(await unknown.exit).toBe(1);
+  expect(unknown.stderr).toMatch(/^weft: no state adapter for 'memcached:'.*\n$/);
+
+  const away = new Up({
+    env: { WEFT_STATE: "redis://:hunter2@127.0.0.1:1", WEFT_SQL: "postgres://me:hunter2@127.0.0.1:2/x" },
+  });
+  expect(await away.exit).toBe(1);
+  expect(away.stderr).toBe(
+    "weft: nothing answers: redis at 127.0.0.1:1; postgres at 127.0.0.1:2\n" +
+      "start the servers with `npx weft stack up`, or set WEFT_STATE, WEFT_SQL\n",
+  );
 
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");

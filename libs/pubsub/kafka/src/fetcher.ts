@@ -1,0 +1,138 @@
+import { type Clock, WeftError } from "@weft/kit";
+import type { Cluster } from "kafkajs";
+import { protocolType } from "./errors.ts";
+import type { Lane } from "./lane.ts";
+import { isMoving } from "./membership.ts";
+import type { FetchAnswer, KafkaRecord } from "./protocol.ts";
+
+/** How long a broker may wait for something to come, in milliseconds. A rebalance may wait as long for the answer. */
+const maxWaitMs = 250;
+const maxBytes = 8 * 1024 * 1024;
+const maxBytesPerPartition = 512 * 1024;
+/** Rest after an answer that brought nothing and came at once, in milliseconds. */
+const idleMs = 20;
+
+export interface FetcherOptions {
+  readonly cluster: Cluster;
+  readonly lanes: readonly Lane[];
+  readonly clock: Clock;
+  /** Ends the fetching. */
+  readonly signal: AbortSignal;
+  /** Called for a partition of which what comes next was deleted; gives where to go on. */
+  readonly onGap: (lane: Lane) => Promise<bigint>;
+}
+
+/** Fills lanes, from each broker by itself. A lane that has enough is left out: back-pressure. */
+export class Fetcher {
+  readonly #options: FetcherOptions;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+    options.signal.addEventListener("abort", () => this.wake(), { once: true });
+  }
+
+  /** Some lane is hungry again. */
+  wake(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** Resolves when the signal aborts; rejects when a broker fails. */
+  async run(): Promise<void> {
+    const nodes = [...new Set(this.#options.lanes.map((lane) => this.#leader(lane)))];
+    await Promise.all(nodes.map((node) => this.#follow(node, nodes)));
+  }
+
+  async #follow(node: string, nodes: readonly string[]): Promise<void> {
+    const { cluster, lanes, clock, signal } = this.#options;
+    const broker = await cluster.findBroker({ nodeId: node });
+    while (!signal.aborted) {
+      const wake = this.#wake.promise;
+      const hungry = lanes.filter((lane) => lane.hungry && this.#leader(lane) === node);
+      if (hungry.length === 0) {
+        await wake;
+        continue;
+      }
+      const begin = clock.monotonic();
+      try {
+        // Its types leave the answer open.
+        const answer: FetchAnswer = await broker.fetch({
+          maxWaitTime: maxWaitMs,
+          minBytes: 1,
+          maxBytes,
+          topics: requestOf(hungry),
+        });
+        if (signal.aborted) return;
+        const some = deliver(answer, hungry);
+        if (!some && clock.monotonic() - begin < idleMs) await clock.sleep(idleMs, signal).catch(() => undefined);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#recover(error, hungry, nodes);
+      }
+    }
+  }
+
+  async #recover(error: unknown, hungry: readonly Lane[], nodes: readonly string[]): Promise<void> {
+    const { cluster, clock, signal, onGap } = this.#options;
+    if (protocolType(error) === "OFFSET_OUT_OF_RANGE") {
+      // kafkajs names the partition in the error, but only that of the first.
+      for (const lane of hungry) lane.skipTo(await onGap(lane));
+      // One that has still something to do is left as it is for now.
+      await clock.sleep(100, signal).catch(() => undefined);
+      return;
+    }
+    if (!isMoving(error)) throw error;
+    await clock.sleep(100, signal).catch(() => undefined);
+    await cluster.refreshMetadata();
+    const strange = hungry.map((lane) => this.#leader(lane)).find((leader) => !nodes.includes(leader));
+    if (strange !== undefined) throw new WeftError("UNAVAILABLE", `kafka: partitions moved to broker ${strange}`);
+  }
+
+  #leader({ id }: Lane): string {
+    const { cluster } = this.#options;
+    const leader = Object.keys(cluster.findLeaderForPartitions(id.topic, [id.partition]))[0];
+    if (leader === undefined) throw new WeftError("UNAVAILABLE", `kafka: ${id.topic}/${id.partition} has no leader`);
+    return leader;
+  }
+}
+
+function requestOf(
+  lanes: readonly Lane[],
+): { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[] {
+  return [...Map.groupBy(lanes, ({ id }) => id.topic)].map(([topic, of]) => ({
+    topic,
+    partitions: of.map(({ id, fetchPosition }) => ({
+      partition: id.partition,
+      fetchOffset: String(fetchPosition),
+      maxBytes: maxBytesPerPartition,
+    })),
+  }));
+}
+
+/** Hands out what came. Whether anything did. */
+function deliver(answer: FetchAnswer, lanes: readonly Lane[]): boolean {
+  let some = false;
+  for (const { topicName, partitions } of answer.responses) {
+    for (const { partition, messages } of partitions) {
+      const lane = lanes.find(({ id }) => id.topic === topicName && id.partition === partition);
+      if (lane === undefined || messages.length === 0) continue;
+      some = true;
+      lane.offer(
+        messages.filter((record) => record.isControlRecord !== true),
+        afterAll(messages),
+      );
+    }
+  }
+  return some;
+}
+
+/** The offset after all that the records' batches held, whatever compaction took out of them. */
+export function afterAll(messages: readonly KafkaRecord[]): bigint {
+  const last = messages.at(-1);
+  if (last === undefined) return 0n;
+  const { batchContext: batch } = last;
+  return batch === undefined
+    ? BigInt(last.offset) + 1n
+    : BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta) + 1n;
+}

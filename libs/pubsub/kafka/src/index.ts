@@ -1,0 +1,1 @@
+export { openKafkaPubSub, type OpenKafkaPubSubOptions } from "./pubsub.ts";

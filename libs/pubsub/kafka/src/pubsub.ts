@@ -1,0 +1,209 @@
+import { type Clock, type Log, type NewId, newUuid, type Secret, silentLog, systemClock, WeftError } from "@weft/kit";
+import {
+  checkEvent,
+  checkName,
+  checkSubscribe,
+  type DeadLetter,
+  type GroupLag,
+  type KeyedEvent,
+  type PubSub,
+  type SubscribeOptions,
+  type Subscription,
+} from "@weft/pubsub";
+import { Partitioners, type Producer } from "kafkajs";
+import { Client } from "./client.ts";
+import { toRecord } from "./codec.ts";
+import { DeadLetters } from "./dead-letters.ts";
+import { lagOf } from "./lag.ts";
+import { Member } from "./member.ts";
+import { Names } from "./names.ts";
+import { Parking } from "./parking.ts";
+import { Publisher } from "./publisher.ts";
+import { Renewed } from "./renewed.ts";
+import { readSettings } from "./settings.ts";
+import { type Desk, Topics } from "./topics.ts";
+
+export interface OpenKafkaPubSubOptions {
+  /**
+   * `kafka://[user:password@]host[:port][,…]` with the parameters `namespace` (default `weft`), `tls` (`false`),
+   * `mechanism` (of the login: `plain`, `scram-sha-256`, `scram-sha-512`; default `plain`), `compression` (`none` or
+   * `gzip`; default `none`), and of topics that are made: `replication` (default: the brokers'), `minInsync` (the same),
+   * `retentionHours` (168).
+   */
+  readonly url: Secret;
+  /** Default: silent. */
+  readonly log?: Log;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Ids of dead letters. Default: `newUuid`. */
+  readonly newId?: NewId;
+  /** Within what every call ends, in milliseconds. Default 10,000. */
+  readonly deadlineMs?: number;
+}
+
+/**
+ * Publish/subscribe on Kafka. Resolves when a broker has answered: `UNAVAILABLE` when none does in time,
+ * `INVALID_CONFIGURATION` for a bad URL or login. From then on the handle gets over every outage by itself.
+ */
+export async function openKafkaPubSub(options: OpenKafkaPubSubOptions): Promise<PubSub> {
+  const pubsub = new KafkaPubSub(options);
+  try {
+    await pubsub.ready();
+    return pubsub;
+  } catch (error) {
+    pubsub.abandon();
+    throw error;
+  }
+}
+
+const maxPartitions = 1000;
+
+/** {@link openKafkaPubSub} */
+export class KafkaPubSub implements PubSub {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #deadlineMs: number;
+  readonly #names: Names;
+  readonly #newClient: () => Client;
+  readonly #desk: Renewed<Desk>;
+  readonly #producer: Renewed<Producer>;
+  readonly #topics: Topics;
+  readonly #publisher: Publisher;
+  readonly #parking: Parking;
+  readonly #dead: DeadLetters;
+  readonly #members = new Set<Member>();
+  #disposed: Promise<void> | undefined;
+
+  constructor(options: OpenKafkaPubSubOptions) {
+    const { url, log = silentLog, clock = systemClock, newId = newUuid, deadlineMs = 10_000 } = options;
+    const settings = readSettings(url);
+    this.#clock = clock;
+    this.#log = log;
+    this.#deadlineMs = deadlineMs;
+    this.#names = new Names(settings.namespace);
+    this.#newClient = () => new Client(settings, log);
+    this.#desk = new Renewed(clock, this.#newClient, openDesk);
+    this.#producer = new Renewed(clock, this.#newClient, openProducer);
+    const desk = { desk: this.#desk, deadlineMs };
+    this.#topics = new Topics(desk, settings);
+    this.#publisher = new Publisher({
+      sender: this.#producer,
+      clock,
+      log,
+      deadlineMs,
+      gzip: settings.gzip,
+      onMissing: (topic) => this.#topics.restore(topic),
+    });
+    const common = { names: this.#names, topics: this.#topics, publisher: this.#publisher, clock, log };
+    this.#parking = new Parking({ ...common, newId });
+    this.#dead = new DeadLetters({ ...common, ...desk });
+  }
+
+  /** Resolves when a broker has answered. */
+  async ready(): Promise<void> {
+    await this.#desk.use("connecting", this.#deadlineMs, ({ admin }) => admin.describeCluster());
+  }
+
+  async ensureTopic(topic: string, options: { readonly partitions?: number } = {}): Promise<void> {
+    this.#checkOpen();
+    checkName("topic", topic);
+    const { partitions } = options;
+    if (partitions !== undefined && !(Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitions)) {
+      throw new WeftError("INVALID_ARGUMENT", `a topic has 1 to ${maxPartitions} partitions`);
+    }
+    const name = this.#names.of(topic);
+    // Asked for by name: so look, even if it was there a while ago.
+    this.#topics.forget(name);
+    await this.#topics.ensure([{ name, kind: "events", ...(partitions === undefined ? {} : { partitions }) }]);
+  }
+
+  async publish(topic: string, events: readonly KeyedEvent[]): Promise<void> {
+    this.#checkOpen();
+    checkName("topic", topic);
+    for (const event of events) checkEvent(event);
+    if (events.length === 0) return;
+    const records = events.map(toRecord);
+    const name = this.#names.of(topic);
+    if (!this.#topics.knows(name)) await this.#topics.ensure([{ name, kind: "events" }]);
+    await this.#publisher.publish(name, records);
+  }
+
+  async subscribe(options: SubscribeOptions): Promise<Subscription> {
+    this.#checkOpen();
+    checkSubscribe(options);
+    const member = new Member({
+      newClient: this.#newClient,
+      names: this.#names,
+      topics: this.#topics,
+      parking: this.#parking,
+      clock: this.#clock,
+      log: this.#log,
+      subscribe: options,
+    });
+    this.#members.add(member);
+    const forget = (): void => void this.#members.delete(member);
+    member.ended.then(forget, forget);
+    await member.start(this.#deadlineMs);
+    return member;
+  }
+
+  async deadLetters(filter: { topic: string; group: string; limit?: number }): Promise<readonly DeadLetter[]> {
+    this.#checkOpen();
+    return this.#dead.list(filter, filter.limit ?? 100);
+  }
+
+  async redrive(filter: { topic: string; group: string; eventId?: string }): Promise<number> {
+    this.#checkOpen();
+    return this.#dead.redrive(filter, filter.eventId);
+  }
+
+  async lag(group: string): Promise<readonly GroupLag[]> {
+    this.#checkOpen();
+    const names = this.#names;
+    return this.#desk.use("asking for the lag", this.#deadlineMs, ({ admin }) => lagOf(admin, group, names));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  /** Lets go of everything at once, as if the process were killed. For tests. */
+  abandon(): void {
+    this.#disposed ??= Promise.resolve();
+    for (const member of this.#members) member.abandon();
+    this.#producer.close();
+    this.#desk.close();
+  }
+
+  async #dispose(): Promise<void> {
+    await Promise.all([...this.#members].map((member) => member[Symbol.asyncDispose]()));
+    await this.#publisher.flush();
+    this.#producer.close();
+    this.#desk.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#disposed !== undefined) throw new WeftError("UNAVAILABLE", "publish/subscribe is closed");
+  }
+}
+
+async function openDesk(client: Client): Promise<Desk> {
+  const admin = client.kafka.admin();
+  const cluster = client.cluster("weft");
+  await Promise.all([admin.connect(), cluster.connect()]);
+  await cluster.refreshMetadata();
+  return { admin, cluster };
+}
+
+async function openProducer(client: Client): Promise<Producer> {
+  const producer = client.kafka.producer({
+    // Kafka's own, as clients in other languages have it: a key is in one partition whoever publishes.
+    createPartitioner: Partitioners.DefaultPartitioner,
+    idempotent: true,
+    allowAutoTopicCreation: false,
+    metadataMaxAge: 60_000,
+  });
+  await producer.connect();
+  return producer;
+}

@@ -1,0 +1,21 @@
+import { hostname, networkInterfaces } from "node:os";
+
+/** Listens on every address of the machine, so it is none that a caller can use. */
+const everyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]", "*"]);
+
+/**
+ * The `host:port` by which others reach a listener on `address`. With `advertiseHost` it is that host; else the
+ * listener's own, unless it listens on all addresses: then the first IPv4 address of the machine that is not its
+ * loopback, or the machine's name when it has none.
+ */
+export function advertised(address: string, advertiseHost: string | undefined): string {
+  const colon = address.lastIndexOf(":");
+  const host = address.slice(0, colon);
+  const named = advertiseHost ?? (everyAddress.has(host) ? machineAddress() : host);
+  return `${named.includes(":") && !named.startsWith("[") ? `[${named}]` : named}${address.slice(colon)}`;
+}
+
+function machineAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? hostname();
+}
