@@ -1,0 +1,1 @@
+export { bundle, type Bundle, type BundleOptions } from "./bundle.ts";
