@@ -3,6 +3,7 @@ import { readUserEvent, userTopic } from "@weft/contracts/event";
 import type { CloudEvent } from "@weft/pubsub";
 import { markChanges } from "@weft/search-cache";
 import { follow, type ServiceHost, type ServiceParts } from "@weft/service";
+import { mergeWrites } from "./app/merge-writes.ts";
 import { takeIn } from "./app/user-events.ts";
 import { usersIndex } from "./domain/users-index.ts";
 import { indexerService } from "./rpc/indexer-service.ts";
@@ -23,9 +24,10 @@ export async function compose(host: Host): Promise<ServiceParts> {
   const store = () => openState(blocks, "search-cache");
   const engine = stack.use(markChanges(unmarked, { store, log, clock }));
   await engine.createIndex(usersIndex);
+  const merged = mergeWrites(engine);
   const handle = async (event: CloudEvent): Promise<void> => {
     const told = readUserEvent(event);
-    if (told !== undefined) await takeIn(engine, told);
+    if (told !== undefined) await takeIn(merged, told);
   };
   background("events", (signal) => follow({ pubsub, topic: userTopic, group, handle, log, clock }, signal));
   readiness("search", async () => void (await engine.getIndex(usersIndex.index)));

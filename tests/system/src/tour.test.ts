@@ -60,7 +60,10 @@ test("people are imported once, however often they are posted", async () => {
 });
 
 test("a search finds them, with facets counted over all", async () => {
-  await until(async () => (await search("users?q=")).totalHits === 287, { what: "287 people in the index" });
+  await until(async () => (await search("users?q=")).totalHits === 287, {
+    what: "287 people in the index",
+    timeoutMs: 30_000,
+  });
   const laureates = await search("users?q=Nobel&highlight=true");
   const expected = (await data("people.ndjson")).split("\n").filter((line) => line.includes("Nobel"));
   expect(laureates.totalHits).toBe(expected.length);
