@@ -4,13 +4,13 @@ import { parseArgs } from "node:util";
 import { bulk } from "./bulk.ts";
 import { gateway } from "./gateway.ts";
 import { kafka } from "./kafka.ts";
-import { freshness, loading, startUp } from "./mesh.ts";
+import { freshness, freshnessStack, loading, startUp } from "./mesh.ts";
 import { meshClient } from "./mesh-client.ts";
 import { page } from "./page.ts";
 import type { Result } from "./result.ts";
 import { state } from "./state.ts";
 
-const benchmarks = [meshClient, gateway, loading, freshness, startUp, kafka, state, bulk];
+const benchmarks = [meshClient, gateway, loading, freshness, startUp, kafka, state, bulk, freshnessStack];
 const resultsPath = join(import.meta.dirname, "../results.json");
 const pagePath = join(import.meta.dirname, "../../docs/reference/performance.md");
 

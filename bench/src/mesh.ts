@@ -3,7 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Mesh, startMesh } from "@weft/system-tests";
+import { serverNames, startServer } from "@weft/native";
+import { type Mesh, type ServerUrls, startMesh } from "@weft/system-tests";
 import { type Benchmark, median, quantile, type Result } from "./result.ts";
 
 function alone(name: string, ours: number, unit: string): Result {
@@ -114,36 +115,55 @@ export const freshness: Benchmark = {
     "From the answer of a sign-up, a moment after its commit, to the answer of the first search that finds it, at 200 sign-ups a second. One in twenty is looked for.",
   async run() {
     await using mesh = await startMesh();
-    const perSecond = 200;
-    const lasts = 20;
-    const waits: number[] = [];
-    const probes: Promise<void>[] = [];
-    const writes: Promise<void>[] = [];
-    const start = performance.now();
-    for (let at = 0; at < perSecond * lasts; at += 1) {
-      await sleep(Math.max(0, start + (at * 1000) / perSecond - performance.now()));
-      const tag = `fresh${at}`;
-      writes.push(
-        post(mesh, "/users", JSON.stringify({ email: `${tag}@example.org`, name: tag }), "application/json").then(
-          async (response) => {
-            const committed = performance.now();
-            await response.arrayBuffer();
-            // One in twenty is looked for, so that the looking does not become the load.
-            if (at % 20 === 0) probes.push(probe(mesh, tag, committed).then((wait) => void waits.push(wait)));
-          },
-        ),
-      );
-    }
-    await Promise.all(writes);
-    await Promise.all(probes);
-    // The first seconds warm five processes up.
-    const counted = waits.slice(Math.floor(waits.length / 5));
-    return [
-      alone("freshness-p50", quantile(counted, 0.5), "ms"),
-      alone("freshness-p99", quantile(counted, 0.99), "ms"),
-    ];
+    return freshnessOf(mesh, "freshness", 200);
   },
 };
+
+export const freshnessStack: Benchmark = {
+  name: "freshness-stack",
+  about:
+    "The same on Consul, Kafka, Redis, PostgreSQL and Elasticsearch, all of them on this machine, at 50 sign-ups a second.",
+  async run() {
+    await using stack = new AsyncDisposableStack();
+    const dir = await mkdtemp(join(tmpdir(), "weft-bench-"));
+    stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
+    const urls: [string, string][] = [];
+    for (const name of serverNames) {
+      const server = stack.use(await startServer(name, { dir: join(dir, name) }));
+      urls.push([name, server.url]);
+    }
+    const servers = Object.fromEntries(urls) as ServerUrls; // Of every name.
+    const mesh = stack.use(await startMesh({ servers }));
+    return freshnessOf(mesh, "freshness-stack", 50);
+  },
+};
+
+async function freshnessOf(mesh: Mesh, name: string, perSecond: number): Promise<Result[]> {
+  const lasts = 20;
+  const waits: number[] = [];
+  const probes: Promise<void>[] = [];
+  const writes: Promise<void>[] = [];
+  const start = performance.now();
+  for (let at = 0; at < perSecond * lasts; at += 1) {
+    await sleep(Math.max(0, start + (at * 1000) / perSecond - performance.now()));
+    const tag = `fresh${at}`;
+    writes.push(
+      post(mesh, "/users", JSON.stringify({ email: `${tag}@example.org`, name: tag }), "application/json").then(
+        async (response) => {
+          const committed = performance.now();
+          await response.arrayBuffer();
+          // One in twenty is looked for, so that the looking does not become the load.
+          if (at % 20 === 0) probes.push(probe(mesh, tag, committed).then((wait) => void waits.push(wait)));
+        },
+      ),
+    );
+  }
+  await Promise.all(writes);
+  await Promise.all(probes);
+  // The first seconds warm every process up.
+  const counted = waits.slice(Math.floor(waits.length / 5));
+  return [alone(`${name}-p50`, quantile(counted, 0.5), "ms"), alone(`${name}-p99`, quantile(counted, 0.99), "ms")];
+}
 
 async function probe(mesh: Mesh, word: string, since: number): Promise<number> {
   while ((await hits(mesh, `users?q=${word}&pageSize=1`)) === 0) {

@@ -1,1 +1,1 @@
-export { type Mesh, startMesh } from "./mesh.ts";
+export { type Mesh, type ServerUrls, startMesh } from "./mesh.ts";

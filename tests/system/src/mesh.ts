@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { blockUrlDefaults, type BlockUrls } from "@weft/blocks";
+import { blockUrlDefaults, type BlockUrls, type Profile } from "@weft/blocks";
 
 const root = join(import.meta.dirname, "../../..");
 const weft = join(root, "tools/weft/src/main.ts");
@@ -47,14 +47,20 @@ export interface MeshOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Use this folder and leave it behind. */
   readonly dataDir?: string;
+  /** The real servers to run on. Default: those of `WEFT_TEST_STACK` if it is set, else embedded blocks. */
+  readonly servers?: ServerUrls;
 }
+
+/** URLs as `weft stack status --json` prints them. */
+export type ServerUrls = Readonly<Record<"consul" | "elasticsearch" | "kafka" | "postgres" | "redis", string>>;
 
 /** Starts a mesh and waits until it is ready, at most 60 s. */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "weft-system-")));
   const port = await freePort();
-  const urls = blockUrlsOf(dataDir);
-  const env = environmentOf(dataDir, urls);
+  const servers = options.servers ?? serversOfRun();
+  const urls = servers === undefined ? blockUrlDefaults("embedded") : urlsOn(servers, dataDir);
+  const env = environmentOf(dataDir, urls, servers === undefined ? "embedded" : "stack");
   const started = performance.now();
   const child = spawn(process.execPath, [weft, "up", ...(options.args ?? [])], {
     cwd: root,
@@ -108,7 +114,7 @@ export function runningMesh(): (Pick<Mesh, "url" | "dataDir" | "env"> & AsyncDis
   const text = process.env["WEFT_TEST_MESH"];
   if (text === undefined) return undefined;
   const { url, dataDir } = JSON.parse(text) as Pick<Mesh, "url" | "dataDir">;
-  const env = environmentOf(dataDir, blockUrlDefaults("stack"));
+  const env = environmentOf(dataDir, blockUrlDefaults("stack"), "stack");
   return { url, dataDir, env, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
@@ -176,17 +182,16 @@ async function end(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-/**
- * The blocks of a mesh: embedded ones, or the real servers of `WEFT_TEST_STACK`, which holds their URLs as
- * `weft stack status --json` prints them. The meshes of a run share those, each under a namespace of its own, which a
- * mesh on the same folder finds again.
- */
-function blockUrlsOf(dataDir: string): BlockUrls {
+function serversOfRun(): ServerUrls | undefined {
   const text = process.env["WEFT_TEST_STACK"];
-  if (text === undefined) return blockUrlDefaults("embedded");
-  const servers = JSON.parse(text) as Readonly<
-    Record<"consul" | "elasticsearch" | "kafka" | "postgres" | "redis", string>
-  >;
+  return text === undefined ? undefined : (JSON.parse(text) as ServerUrls);
+}
+
+/**
+ * The blocks of a mesh on real servers. Meshes share those, each under a namespace of its own, which a mesh on the same
+ * folder finds again.
+ */
+function urlsOn(servers: ServerUrls, dataDir: string): BlockUrls {
   const namespace = `t${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
   const named = (url: string): string => `${url}?namespace=${namespace}`;
   const database = new URL(servers.postgres);
@@ -204,9 +209,8 @@ function blockUrlsOf(dataDir: string): BlockUrls {
 }
 
 /** Variables that say the same. */
-function environmentOf(dataDir: string, urls: BlockUrls): Record<string, string> {
+function environmentOf(dataDir: string, urls: BlockUrls, profile: Profile): Record<string, string> {
   const entries = Object.entries(urls).map(([block, url]: [string, string]) => [`WEFT_${block.toUpperCase()}`, url]);
-  const profile = process.env["WEFT_TEST_STACK"] === undefined ? "embedded" : "stack";
   return { WEFT_DATA_DIR: dataDir, WEFT_PROFILE: profile, ...Object.fromEntries(entries) };
 }
 
