@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { Secret } from "@weft/kit";
+import { within } from "@weft/kit/testing";
 import { expect, test } from "vitest";
-import { type Consul, openConsul } from "./client.ts";
+import { Consul, openConsul } from "./client.ts";
 import { keyPart } from "./kv.ts";
 
 const probe = (consul: Consul): Promise<unknown> => consul.call({ path: ["status", "leader"] });
@@ -22,25 +23,42 @@ test.each([
 });
 
 test("an agent that is not there, or answers nothing, is UNAVAILABLE when the time is up", async () => {
-  const silent = createServer();
-  silent.listen(0, "127.0.0.1");
-  await once(silent, "listening");
-  const { port } = silent.address() as AddressInfo;
+  const silent = await listen();
   const open = async (): Promise<unknown> => {
     const startMs = performance.now();
-    const url = new Secret(`consul://:s3cret@127.0.0.1:${port}`);
+    const url = new Secret(`consul://:s3cret@127.0.0.1:${silent.port}`);
     const failure: unknown = await openConsul({ url, probe, openTimeoutMs: 300 }).catch((error: unknown) => error);
     expect(performance.now() - startMs).toBeLessThan(2000);
     expect(inspect(failure, { depth: 9 })).not.toContain("s3cret");
     return failure;
   };
-  const sockets: { destroy(): void }[] = [];
-  silent.on("connection", (socket) => sockets.push(socket));
   expect(await open()).toMatchObject({ reason: "UNAVAILABLE", cause: { reason: "DEADLINE_EXCEEDED" } });
-  for (const socket of sockets) socket.destroy();
-  silent.close();
-  await once(silent, "close");
+  await silent[Symbol.asyncDispose]();
   expect(await open()).toMatchObject({ reason: "UNAVAILABLE", cause: { reason: "UNAVAILABLE" } });
+});
+
+test("closing cuts off what is under way, what waits for a free connection too, and refuses what comes", async () => {
+  await using silent = await listen();
+  const consul = new Consul({ url: new Secret(`consul://127.0.0.1:${silent.port}`) });
+  const calls = Array.from({ length: 40 }, () => probe(consul));
+  const outcomes = Promise.allSettled(calls);
+  await within(2000, "calls are under way", () => silent.sockets.length > 0);
+  const startMs = performance.now();
+  consul[Symbol.dispose]();
+  for (const outcome of await outcomes) {
+    expect(outcome).toMatchObject({ reason: { reason: "UNAVAILABLE", message: expect.stringContaining("closed") } });
+  }
+  expect(performance.now() - startMs).toBeLessThan(1000);
+  await expect(probe(consul)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+});
+
+test("a call that was given up before is not sent", async () => {
+  await using silent = await listen();
+  using consul = new Consul({ url: new Secret(`consul://127.0.0.1:${silent.port}`) });
+  const call = consul.call({ path: ["status", "leader"], signal: AbortSignal.abort() });
+  await expect(call).rejects.toMatchObject({ reason: "CANCELLED" });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(silent.sockets).toHaveLength(0);
 });
 
 test.each([
@@ -56,3 +74,16 @@ test.each([
 test("half of a character is no name", () => {
   expect(() => keyPart("\ud800")).toThrow(expect.objectContaining({ reason: "INVALID_ARGUMENT" }));
 });
+
+/** A server that accepts and says nothing. */
+async function listen() {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket.on("error", () => undefined)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const close = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    if (server.listening) await once(server.close(), "close");
+  };
+  return { port: (server.address() as AddressInfo).port, sockets, [Symbol.asyncDispose]: close };
+}

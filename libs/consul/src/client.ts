@@ -121,7 +121,7 @@ export class Consul implements Disposable {
   readonly #watches: HttpAgent;
   readonly #headers: Record<string, string>;
   readonly #dc: Record<string, string>;
-  #closed = false;
+  readonly #closed = new AbortController();
 
   constructor({ url, parameters = [], clock = systemClock, log = silentLog }: Omit<ConsulOptions, "probe">) {
     const parsed = parseServerUrl(url, { scheme: "consul", defaultPort: 8500, parameters });
@@ -147,15 +147,13 @@ export class Consul implements Disposable {
   }
 
   async call(request: ConsulRequest): Promise<ConsulAnswer> {
-    const { blocking, signal } = request;
-    if (this.#closed) throw new WeftError("UNAVAILABLE", "the connection to Consul is closed");
+    const { blocking } = request;
+    const closed = this.#closed.signal;
+    const signal = request.signal === undefined ? closed : AbortSignal.any([request.signal, closed]);
     const what = `Consul's ${request.path.slice(0, 3).join("/")}`;
     const timeoutMs = request.timeoutMs ?? (blocking === undefined ? callTimeoutMs : blockingTimeoutMs);
     try {
-      return await withTimeout((ended) => this.#send(request, ended), {
-        ...{ timeoutMs, what, clock: this.clock },
-        ...(signal !== undefined && { signal }),
-      });
+      return await withTimeout((ended) => this.#send(request, ended), { timeoutMs, what, signal, clock: this.clock });
     } catch (error) {
       throw toWeftError(error, what);
     }
@@ -163,12 +161,13 @@ export class Consul implements Disposable {
 
   /** Cuts off what is under way. */
   [Symbol.dispose](): void {
-    this.#closed = true;
+    this.#closed.abort(new WeftError("UNAVAILABLE", "the connection to Consul is closed"));
     this.#calls.destroy();
     this.#watches.destroy();
   }
 
   async #send({ method = "GET", path, query, body, accept, blocking }: ConsulRequest, signal: AbortSignal) {
+    signal.throwIfAborted();
     // papi aborts a request whose context says 'cancel'.
     const ctx = new EventEmitter();
     signal.addEventListener("abort", () => ctx.emit("cancel"), { once: true });

@@ -1,4 +1,4 @@
-import { backoffMs, type Clock, Latest, type Log, WeftError } from "@weft/kit";
+import { backoffMs, type Clock, FailureLog, Latest, type Log, WeftError } from "@weft/kit";
 import { type Blocking, maxBlockMs } from "./client.ts";
 
 /** The least that a watch needs of an answer. */
@@ -85,11 +85,13 @@ export async function* newest<Answer, View>(
   const done = new AbortController();
   const pump = async (): Promise<void> => {
     let last: View | undefined;
-    let stale = false;
+    const gap = new FailureLog(log, {
+      began: `${what} can't be watched; the last view stays`,
+      ended: `${what} is watched again`,
+    });
     for await (const sighting of open(AbortSignal.any([signal, done.signal]))) {
-      if (sighting.stale && !stale) log.warn({ err: sighting.error }, `${what} can't be watched; the last view stays`);
-      if (!sighting.stale && stale) log.info({}, `${what} is watched again`);
-      stale = sighting.stale;
+      if (sighting.stale) gap.failed(sighting.error);
+      else gap.worked();
       last = view(sighting, last);
       latest.set(last);
     }

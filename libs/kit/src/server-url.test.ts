@@ -36,6 +36,11 @@ test.each([
   ["kafka://s3cret@h?namespace=A_b", "namespace"],
   ["kafka://s3cret@h?tls=yes", "tls"],
   ["kafka://s3cret@h?nonsense=1", "'nonsense'"],
+  // Characters of a password that end the address unless they are percent-encoded.
+  ["kafka://me:a?s3cret@h", "look like this"],
+  ["kafka://me:a?s3cret&b@h", "look like this"],
+  ["kafka://me:1/s3cret@h", "look like this"],
+  ["kafka://me:a#s3cret@h", "look like this"],
 ])("%s is refused, and not repeated", (url, message) => {
   expect(() => parse(url)).toThrow(message);
   expect(() => parse(url)).not.toThrow("s3cret");

@@ -34,7 +34,9 @@ const namespacePattern = /^[a-z][a-z0-9-]{0,31}$/;
  */
 export function parseServerUrl(url: Secret, options: ServerUrlOptions): ServerUrl {
   const { scheme, defaultPort, parameters: known = [] } = options;
-  const match = /^[a-z][a-z0-9+.-]*:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(url.reveal());
+  // No '@' behind the hosts: it would be the end of a password that is not percent-encoded.
+  const form = /^[a-z][a-z0-9+.-]*:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^@?#]*))?(?:\?([^@#]*))?$/i;
+  const match = form.exec(url.reveal());
   if (match === null) throw invalid(scheme, "it has to look like this");
   const [, credentials = "", hosts = "", path = "", query = ""] = match;
   const [user, ...rest] = credentials.split(":");

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /** A system user that is not root. */
@@ -22,13 +22,14 @@ export function ownerOf(path: string): Account | undefined {
   return stats === undefined ? undefined : { uid: stats.uid, gid: stats.gid };
 }
 
-/** Whether `account` may enter every folder on the way to `path`, and execute it where it is a program. */
+/** Whether `account` may enter every folder on the way to `path` and to where its links lead, and execute it where it is a program. */
 export function isReachable(path: string, account: Account): boolean {
-  const real = resolve(path);
-  const parent = dirname(real);
-  if (parent !== real && !isReachable(parent, account)) return false;
-  const stats = statIfThere(real);
-  return stats === undefined || mayExecute(stats, account);
+  const absolute = resolve(path);
+  const parent = dirname(absolute);
+  if (parent !== absolute && !isReachable(parent, account)) return false;
+  const real = realPathIfThere(absolute);
+  if (real !== undefined && real !== absolute) return isReachable(real, account);
+  return real === undefined || mayExecute(statSync(real), account);
 }
 
 function mayExecute(stats: Stats, { uid, gid }: Account): boolean {
@@ -55,6 +56,15 @@ function isExecutable(path: string): boolean {
 
 function statIfThere(path: string): Stats | undefined {
   return statSync(path, { throwIfNoEntry: false });
+}
+
+/** Undefined for a link that leads nowhere, too. */
+function realPathIfThere(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function readIfThere(path: string): string {

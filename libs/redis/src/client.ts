@@ -192,6 +192,7 @@ class Client implements RedisClient {
       onUp();
       if (!this.#link.isUp) this.#log.info({}, "connected to Redis");
       this.#link.up();
+      this.#lastError = undefined;
     });
     // Without a listener ioredis prints it.
     this.#redis.on("error", (error: Error) => {

@@ -47,13 +47,16 @@ test("when the grace is over, those who wait and those who come fail, with the c
   await link.usable();
 });
 
-test("a closed one stays closed, and lets nobody wait", async () => {
-  const link = new Link({ clock: new ManualClock(), graceMs: 1000 });
+test("a closed one stays closed, lets nobody wait and leaves no timer", async () => {
+  const clock = new ManualClock();
+  const sleep = vi.spyOn(clock, "sleep");
+  const link = new Link({ clock, graceMs: 1000 });
   link.up();
   link.lost(undefined);
   const waiting = expect(link.usable()).rejects.toThrow(unavailable);
   link.close();
   await waiting;
+  await expect(sleep.mock.results[0]?.value).rejects.toThrow("aborted");
   link.up();
   expect(link.isUp).toBe(false);
   await expect(link.usable()).rejects.toThrow("closed");

@@ -7,6 +7,7 @@ import { type Clock, WeftError } from "@weft/kit";
 export class Link {
   readonly #clock: Clock;
   readonly #graceMs: number;
+  readonly #closing = new AbortController();
   #state: State = { is: "down", cause: undefined };
 
   /** @param graceMs how long after a loss calls wait */
@@ -40,17 +41,19 @@ export class Link {
     // Most of the time nobody waits.
     state.change.promise.catch(() => undefined);
     this.#state = state;
-    void this.#clock.sleep(this.#graceMs).then(() => {
+    const isOver = (): void => {
       if (this.#state !== state) return;
       this.#state = { is: "down", cause };
       state.change.reject(away(cause));
-    });
+    };
+    this.#clock.sleep(this.#graceMs, this.#closing.signal).then(isOver, () => undefined);
   }
 
   /** There will be none any more. */
   close(): void {
     const before = this.#state;
     this.#state = { is: "closed" };
+    this.#closing.abort();
     if (before.is === "lost") before.change.reject(closed());
   }
 

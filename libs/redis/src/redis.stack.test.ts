@@ -1,4 +1,4 @@
-import { Secret } from "@weft/kit";
+import { Secret, silentLog } from "@weft/kit";
 import { openProxy } from "@weft/kit/testing";
 import { freePort } from "@weft/native";
 import { describeBackend } from "@weft/native/testing";
@@ -56,6 +56,36 @@ describeBackend(
             { timeout: 5000 },
           )
           .toBe(true);
+      });
+
+      test("what a loss is logged with is its own error, not that of one before", async () => {
+        await using proxy = await openProxy(server().port);
+        await proxy.cut();
+        const losses: unknown[] = [];
+        const warn = (fields: object): void => void losses.push("err" in fields ? fields.err : undefined);
+        const url = new Secret(`redis://127.0.0.1:${proxy.port}`);
+        const opening = openRedis({ url, log: { ...silentLog, warn } });
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await proxy.restore();
+        await using redis = await opening;
+        // A server that hangs up is no error to the client.
+        await using other = await openRedis({ url: new Secret(server().url) });
+        await other.call("client", ["kill", "type", "normal"]);
+        await expect.poll(() => losses.length, { timeout: 2000 }).toBe(1);
+        expect(losses).toEqual([undefined]);
+        expect(String(await redis.call("ping", []))).toBe("PONG");
+      });
+
+      test("closing behind a dead connection ends soon, and so does what is under way", async () => {
+        await using proxy = await openProxy(server().port);
+        const redis = await openRedis({ url: new Secret(`redis://127.0.0.1:${proxy.port}`), timeoutMs: 60_000 });
+        await proxy.stall();
+        const underWay = redis.call("ping", []).catch((error: unknown) => error);
+        const startMs = performance.now();
+        await redis[Symbol.asyncDispose]();
+        expect(performance.now() - startMs).toBeLessThan(3000);
+        expect(await underWay).toMatchObject({ reason: "UNAVAILABLE" });
+        expect(performance.now() - startMs).toBeLessThan(5000);
       });
 
       test("a script is sent again to a server that forgot it", async () => {

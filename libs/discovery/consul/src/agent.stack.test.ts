@@ -12,12 +12,12 @@ const ttlMs = 1500;
 
 describeBackend("consul", (server) => {
   /** Two handles through one proxy, one of which watches what the other registers. */
-  async function openPair() {
+  async function openPair(registered = ttlMs) {
     const stack = new AsyncDisposableStack();
     const { url, proxy } = stack.use(await openTestNamespace(server().port));
     const watcher = stack.use(await openConsulDiscovery({ url: new Secret(url) }));
     const discovery = stack.use(await openConsulDiscovery({ url: new Secret(url) }));
-    const registration = await discovery.register(instance, { ttlMs });
+    const registration = await discovery.register(instance, { ttlMs: registered });
     const lists = new Recorder(watcher.watch("user", new AbortController().signal));
     await lists.until(1000, "the instance", (list) => list.instances.length === 1);
     return { proxy, watcher, registration, lists, [Symbol.asyncDispose]: () => stack.disposeAsync() };
@@ -58,6 +58,17 @@ describeBackend("consul", (server) => {
     await pair.registration[Symbol.asyncDispose]();
     expect(performance.now() - startMs).toBeLessThan(4000);
     await within(ttlMs + 1000, "it is gone", async () => (await other.list()).length === 0);
+    await pair.proxy.restore();
+  });
+
+  test("D7 leaving in the middle of a beat ends as soon, however long the TTL", async () => {
+    await using pair = await openPair(12_000);
+    await pair.proxy.stall();
+    // The first beat has begun then, 3.2 to 4 s after the registration.
+    await new Promise((resolve) => setTimeout(resolve, 4100));
+    const startMs = performance.now();
+    await pair.registration[Symbol.asyncDispose]();
+    expect(performance.now() - startMs).toBeLessThan(4000);
     await pair.proxy.restore();
   });
 });

@@ -3,6 +3,11 @@ import type { Clock, Log } from "@weft/kit";
 import type { Catalogue } from "./catalogue.ts";
 import type { Entry, EntryNames, Health } from "./entry.ts";
 
+/**
+ * The longest that a request of a beat may take, in milliseconds, however long the TTL: who leaves waits for one that is
+ * under way.
+ */
+const maxBeatMs = 2000;
 /** For each of the two requests of leaving, in milliseconds. What isn't done then, Consul does. */
 const leaveTimeoutMs = 1500;
 
@@ -56,7 +61,7 @@ export class KeptEntry implements Registration {
       // Sooner after a failure: the TTL goes on.
       const pauseMs = this.#failing ? everyMs / 4 : everyMs;
       await clock.sleep(pauseMs, this.#left.signal).catch(() => undefined);
-      if (this.#left.signal.aborted || !(await this.#look(entry.ttlMs / 2))) return;
+      if (this.#left.signal.aborted || !(await this.#look(Math.min(entry.ttlMs / 2, maxBeatMs)))) return;
     }
   }
 

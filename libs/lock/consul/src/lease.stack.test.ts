@@ -67,6 +67,19 @@ describeBackend("consul", (server) => {
     expect(next?.token).toBeGreaterThan(lease?.token ?? 0n);
   });
 
+  test("L7 holders hear of a close at once, whoever else still waits for a lock", async () => {
+    await using stack = new AsyncDisposableStack();
+    const url = urlOf();
+    const locks = stack.use(await open(url));
+    const lease = await locks.acquire("job");
+    const waiting = locks.acquire("job", { waitMs: 30_000 });
+    waiting.catch(() => undefined);
+    const closing = locks[Symbol.asyncDispose]();
+    expect(lease?.lost.aborted).toBe(true);
+    await closing;
+    await expect(waiting).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  });
+
   test("L1 a session that was ended under its holder closes the lock until the holder knows", async () => {
     await using stack = new AsyncDisposableStack();
     const { url, proxy } = stack.use(await openTestNamespace(server().port));

@@ -1,8 +1,8 @@
 import { type Blocking, type Consul, maxBlockMs, openConsul } from "@weft/consul";
 import { type Clock, type Log, type Secret, WeftError } from "@weft/kit";
-import { acquireDefaults, type AcquireOptions, type Lease, type Locks } from "@weft/lock";
+import { acquireDefaults, type AcquireOptions, HeldLease, type Lease, type Locks } from "@weft/lock";
 import { Candidate } from "./candidate.ts";
-import { HeldLease } from "./lease.ts";
+import { Claim } from "./claim.ts";
 import { Observations } from "./observations.ts";
 import { type LockRecord, LockRecords, sessionTtlMs } from "./records.ts";
 
@@ -66,8 +66,8 @@ class ConsulLocks implements Locks {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new WeftError("UNAVAILABLE", "locks are closed"));
-    await Promise.allSettled(this.#campaigns);
-    await Promise.all([...this.#leases].map((lease) => lease.abandon()));
+    // A campaign that gets its lock now gives it back.
+    await Promise.allSettled([...[...this.#leases].map((lease) => lease.abandon()), ...this.#campaigns]);
     this.#consul[Symbol.dispose]();
   }
 
@@ -106,9 +106,12 @@ class ConsulLocks implements Locks {
     const token = await this.#records.take(name, ttlMs, session, over);
     if (token === undefined) return undefined;
     candidate.keep();
+    const claim = new Claim({ name, ttlMs, session, sinceMs, records: this.#records, clock, log });
     const lease = new HeldLease({
-      ...{ name, token, ttlMs, session, sinceMs, records: this.#records, clock, log },
-      onEnd: () => this.#leases.delete(lease),
+      ...{ name, token, ttlMs, sinceMs, clock, log },
+      renew: (timeoutMs) => claim.renew(timeoutMs),
+      free: () => claim.free(),
+      onEnd: () => void this.#leases.delete(lease),
     });
     this.#leases.add(lease);
     return lease;

@@ -36,8 +36,8 @@ export interface Lease extends AsyncDisposable {
  */
 export interface Locks extends AsyncDisposable {
   /**
-   * Undefined when the lock is still held by another after `waitMs`. `INVALID_ARGUMENT` for a name that is empty or over
-   * 255 characters, or options out of range; `UNAVAILABLE` when the store can't be reached.
+   * Undefined when the lock is still held by another after `waitMs`. `INVALID_ARGUMENT` for a name that is empty, over
+   * 255 characters or not well-formed Unicode, or options out of range; `UNAVAILABLE` when the store can't be reached.
    */
   acquire(name: string, options?: AcquireOptions): Promise<Lease | undefined>;
 }

@@ -13,6 +13,8 @@ export function acquireDefaults(
   if (name === "" || name.length > maxNameLength) {
     throw new WeftError("INVALID_ARGUMENT", `a lock's name has 1 to ${maxNameLength} characters`);
   }
+  // Half a surrogate pair has no UTF-8: it would be another name's lock.
+  if (!name.isWellFormed()) throw new WeftError("INVALID_ARGUMENT", "a lock's name is well-formed Unicode");
   if (!(ttlMs >= minTtlMs)) throw new WeftError("INVALID_ARGUMENT", `the TTL of a lock is at least ${minTtlMs} ms`);
   if (!(waitMs >= 0)) throw new WeftError("INVALID_ARGUMENT", "the time to wait for a lock is not negative");
   return { ttlMs, waitMs };

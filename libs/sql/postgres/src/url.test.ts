@@ -37,6 +37,8 @@ test.each([
   ["mysql://user:hunter2@host/db", "the database URL is not of the form"],
   ["postgres://user:hunter2@host:99999/db", "the database URL is not of the form"],
   ["postgres://user:hunter2@/db", "the database URL"],
+  ["postgres://user:?hunter2@host/db", "the database URL is not of the form"],
+  ["postgres://user:1/hunter2@host/db", "the database URL is not of the form"],
   ["postgres://user:hunter2%zz@host/db", "the database URL is not percent-encoded"],
   ["postgres://user:hunter2@host/db?connect_timeout=1", "has no parameter 'connect_timeout'; there are host, sslmode"],
   ["postgres://user:hunter2@host/db?poolSize=0", "poolSize of the database URL is a whole number from 1 to 1000"],

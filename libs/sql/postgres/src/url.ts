@@ -39,7 +39,8 @@ type Parameters = Partial<Record<(typeof libpqNames)[number] | keyof PostgresLim
  */
 export async function readPostgresUrl(secret: Secret): Promise<PostgresUrl> {
   const text = secret.reveal();
-  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
+  // No '@' behind the host: it would be the end of a password that is not percent-encoded.
+  if (!/^postgres(ql)?:\/\/([^/?#]*@)?[^@]*$/.test(text) || !URL.canParse(text)) {
     throw invalid("the database URL is not of the form postgres://user:password@host:port/database");
   }
   const url = new URL(text);

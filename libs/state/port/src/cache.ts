@@ -33,8 +33,8 @@ export interface Cache<T> {
   /** The cached value, or the loaded one. Of many calls for a key in this process, one loads and all get what it got. */
   get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined>;
   /**
-   * The next `get` in any process loads. A load that is under way is not stored any more. Rejects when the store did not
-   * hear of it: then the entry lives on until its TTL.
+   * The next `get` in any process loads. A load that is under way in this process is not stored any more; one in another
+   * process is, and lives until its TTL. Rejects when the store did not hear of it: then the entry lives on too.
    */
   invalidate(key: string): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { describeBackend } from "@weft/native/testing";
+import { ownNamespace } from "@weft/redis/testing";
 import { boundedStore, type Cache, createCache, type StateStore } from "@weft/state";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ownNamespace } from "./fixture.ts";
 import { openRedisState } from "./state.ts";
 
 describeBackend("redis", (server) => {

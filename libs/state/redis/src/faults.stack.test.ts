@@ -1,10 +1,7 @@
-import { Secret } from "@weft/kit";
-import { describeFaults, type FaultyServer, openProxy } from "@weft/kit/testing";
-import type { NativeServer } from "@weft/native";
+import { describeFaults, openProxy } from "@weft/kit/testing";
 import { describeBackend } from "@weft/native/testing";
-import { openRedis } from "@weft/redis";
+import { faultyServer, ownNamespace } from "@weft/redis/testing";
 import { stateOperations } from "@weft/state/conformance";
-import { ownNamespace } from "./fixture.ts";
 import { openRedisState } from "./state.ts";
 
 describeBackend("redis", (server) => {
@@ -13,21 +10,6 @@ describeBackend("redis", (server) => {
     const proxy = stack.use(await openProxy(server().port));
     const url = ownNamespace(`redis://127.0.0.1:${proxy.port}`);
     const block = stack.use(await openRedisState({ url, name: "test" }));
-    return { block, proxy, server: faulty(server()), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+    return { block, proxy, server: faultyServer(server()), [Symbol.asyncDispose]: () => stack.disposeAsync() };
   });
 });
-
-function faulty(server: NativeServer): FaultyServer {
-  const limitMemory = async (limit: string): Promise<void> => {
-    await using redis = await openRedis({ url: new Secret(server.url) });
-    await redis.call("config", ["set", "maxmemory", limit]);
-  };
-  return {
-    kill: () => server.kill(),
-    start: () => server.start(),
-    fill: async () => {
-      await limitMemory("1");
-      return { empty: () => limitMemory("0") };
-    },
-  };
-}

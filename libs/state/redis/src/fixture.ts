@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Secret } from "@weft/kit";
 import { openRedis, redisScript } from "@weft/redis";
+import { ownNamespace } from "@weft/redis/testing";
 import type { StateFixture } from "@weft/state/conformance";
 import { openRedisState } from "./state.ts";
 
@@ -38,8 +37,3 @@ for _, key in ipairs(redis.call('KEYS', KEYS[1] .. '*')) do
   if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
 end
 `);
-
-/** The server's URL with a namespace that nobody else has. */
-export function ownNamespace(server: string): Secret {
-  return new Secret(`${server}${server.includes("?") ? "&" : "?"}namespace=t${randomBytes(6).toString("hex")}`);
-}

@@ -1,7 +1,7 @@
 import { describeBackend } from "@weft/native/testing";
 import { openRedis } from "@weft/redis";
+import { ownNamespace } from "@weft/redis/testing";
 import { expect, test } from "vitest";
-import { ownNamespace } from "./fixture.ts";
 import { openRedisState } from "./state.ts";
 
 const value = Buffer.from("x");
@@ -22,6 +22,22 @@ describeBackend("redis", (server) => {
     expect(await store.range({ prefix: "", limit: 1000 })).toHaveLength(1000);
     expect(await store.range({ prefix: "short", limit: 1000 })).toEqual([]);
     expect(await indexed()).toBe(1000);
+  });
+
+  test("a range over very many entries that expired takes few rounds", async () => {
+    const url = ownNamespace(server().url);
+    await using redis = await openRedis({ url });
+    await using store = await openRedisState({ url, name: "test" });
+    const keys = Array.from({ length: 6000 }, (_, n) => `k/${n}`);
+    // Behind their backs: nothing is dropped while they live.
+    const tag = `{${redis.namespace}:state:test}`;
+    await redis.call("zadd", [`${tag}:index`, ...keys.flatMap((key) => ["0", key])]);
+    await store.set("k/last", value);
+    const rounds = async (): Promise<number> =>
+      Number(/cmdstat_zrangebylex:calls=(\d+)/.exec(String(await redis.call("info", ["commandstats"])))?.[1] ?? 0);
+    const before = await rounds();
+    expect((await store.range({ prefix: "k/", limit: 1 })).map(({ key }) => key)).toEqual(["k/last"]);
+    expect((await rounds()) - before).toBeLessThan(15);
   });
 
   test("a range of large values comes in several answers, whole and in order", async () => {

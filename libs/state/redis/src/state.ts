@@ -56,8 +56,11 @@ export async function openRedisState(options: OpenRedisStateOptions): Promise<St
   return new RedisState(redis, name);
 }
 
-/** Keys that a range looks at beyond those asked for, so that expired ones don't cost a round each. */
-const spareLooks = 50;
+/**
+ * Keys that a range looks at beyond those asked for, so that expired ones don't cost a round each: twice as many each
+ * round. `unpack` of Lua takes 8,000 values at most.
+ */
+const spareLooks = { first: 50, most: 2000 };
 /** What one answer holds of a range, in bytes, unless a single value is larger. */
 const pageBytes = 16 * 1024 * 1024;
 /** What one transaction stores, in bytes: the server takes 1 GiB of a command by default. */
@@ -144,7 +147,7 @@ class RedisState implements StateStore {
     const { from, to } = rangeBounds(options);
     let [low, high] = [bound("[", from), to === undefined ? "+" : bound("(", to)];
     const entries: StateEntry[] = [];
-    for (;;) {
+    for (let spare = spareLooks.first; ; spare = Math.min(2 * spare, spareLooks.most)) {
       const left = limit - entries.length;
       const [stoppedAt = null, ...found] = listOf(
         await this.#redis.run(
@@ -153,7 +156,7 @@ class RedisState implements StateStore {
           [
             this.#prefix,
             ...(reverse ? ["ZREVRANGEBYLEX", high, low] : ["ZRANGEBYLEX", low, high]),
-            ...[left, left + spareLooks, pageBytes].map(String),
+            ...[left, left + spare, pageBytes].map(String),
           ],
         ),
       );

@@ -188,7 +188,7 @@ export const laws: readonly Law<LockFixture>[] = [
     run: async (fixture) => {
       const locks = await fixture.open();
       const isRefusal = (error: unknown): boolean => isWeftError(error, "INVALID_ARGUMENT");
-      for (const name of ["", "n".repeat(256)]) await assert.rejects(locks.acquire(name), isRefusal);
+      for (const name of ["", "n".repeat(256), "half \ud800"]) await assert.rejects(locks.acquire(name), isRefusal);
       for (const options of [{ ttlMs: 99 }, { ttlMs: Number.NaN }, { waitMs: -1 }]) {
         await assert.rejects(locks.acquire("job", options), isRefusal);
       }
