@@ -1,6 +1,6 @@
 import { type Socket, connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { type Log, WeftError } from "@weft/kit";
+import { type Log, WeftError, withTimeout } from "@weft/kit";
 import { type Cluster, Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { patchRequestQueue } from "./request-queue.ts";
 import type { KafkaSettings } from "./settings.ts";
@@ -10,19 +10,30 @@ export const requestTimeoutMs = 5000;
 const connectTimeoutMs = 3000;
 
 /**
+ * What a broker answers, or `DEADLINE_EXCEEDED`: a little later than kafkajs gives up, which it may forget to do for a
+ * connection that it is about to close.
+ */
+export function answered<T>(what: string, work: () => Promise<T>): Promise<T> {
+  return withTimeout(work, { timeoutMs: 2 * requestTimeoutMs, what: `kafka: ${what}` });
+}
+
+/**
  * A kafkajs client whose connections can be cut. kafkajs keeps using a connection on which nothing is answered any
  * more, so nothing here is mended: after a failure a client is destroyed, and another one begins afresh.
  */
 export class Client {
   readonly kafka: Kafka;
   readonly #sockets = new Set<Socket>();
+  /** kafkajs takes what stands before the first colon for the host: IPv6 addresses go through it by another name. */
+  readonly #addresses: ReadonlyMap<string, string>;
   #destroyed = false;
 
   constructor(settings: KafkaSettings, log: Log) {
     patchRequestQueue();
+    this.#addresses = new Map(settings.brokers.map(({ host }) => [host.replaceAll(":", "_"), host]));
     this.kafka = new Kafka({
       clientId: "weft",
-      brokers: [...settings.brokers],
+      brokers: settings.brokers.map(({ host, port }) => `${host.replaceAll(":", "_")}:${port}`),
       ssl: settings.tls,
       ...(settings.login === undefined ? {} : { sasl: saslOf(settings.login) }),
       connectionTimeout: connectTimeoutMs,
@@ -71,7 +82,8 @@ export class Client {
     this.#sockets.clear();
   }
 
-  #connect(host: string, port: number, ssl: object | undefined, onConnect: () => void): Socket {
+  #connect(name: string, port: number, ssl: object | undefined, onConnect: () => void): Socket {
+    const host = this.#addresses.get(name) ?? name;
     if (this.#destroyed) throw new WeftError("UNAVAILABLE", "the client was closed");
     const socket = ssl
       ? connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect)

@@ -94,6 +94,11 @@ test("a record that is no CloudEvent is refused, and can still be told of", () =
   expect(foreignEvent(record, "t", 3)).toMatchObject({ key: "", event: { id: "t-3-7", source: "/kafka/t" } });
 });
 
+test("a record with a time that is no date can still be told of", () => {
+  const record = { ...returned({ key: "k", value: null }), timestamp: "1700000000000000000" };
+  expect(() => toRecord(foreignEvent(record, "t", 0))).not.toThrow();
+});
+
 test("what would come back as something else is refused", () => {
   const bad = (change: object): KeyedEvent => ({ ...event, event: { ...event.event, ...change } });
   for (const change of [{ time: 8.64e15 + 1 }, { extensions: { id: "2" } }]) {

@@ -10,7 +10,7 @@ import type { KafkaRecord, OutgoingRecord } from "./protocol.ts";
 const prefix = "ce_";
 const attributes: ReadonlySet<string> = new Set(["specversion", "id", "source", "type", "subject", "time"]);
 /** Attributes that go along a second time under the plain name, where tracers look that know nothing of CloudEvents. */
-const traceHeaders = ["traceparent", "tracestate"] as const;
+const traceHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 const maxDate = 8.64e15;
 
 /** An event as a record. `INVALID_ARGUMENT` for a time that has no date. */
@@ -38,35 +38,39 @@ export function toRecord({ key, event }: KeyedEvent): OutgoingRecord {
 
 /** Reverses {@link toRecord}, and reads what other clients write. `DATA_LOSS` for a record that is no CloudEvent. */
 export function fromRecord(record: KafkaRecord): KeyedEvent {
-  const headers = new Map<string, string>();
-  for (const [name, value] of Object.entries(record.headers ?? {})) {
-    const first = Array.isArray(value) ? value[0] : value;
-    if (first !== undefined) headers.set(name.toLowerCase(), first.toString());
-  }
-  const needed = (name: string): string => {
-    const value = headers.get(prefix + name);
-    if (value === undefined) throw new WeftError("DATA_LOSS", `a record without the header ${prefix}${name}`);
-    return value;
-  };
+  const headers = record.headers ?? {};
   const extensions: Record<string, string> = {};
-  for (const name of traceHeaders) {
-    const value = headers.get(name);
-    if (value !== undefined) extensions[name] = value;
-  }
-  for (const [name, value] of headers) {
-    if (name.startsWith(prefix) && !attributes.has(name.slice(prefix.length))) {
-      extensions[name.slice(prefix.length)] = value;
+  let id, source, type, subject, time;
+  let dataContentType = "application/octet-stream";
+  for (const spelled in headers) {
+    const value = headers[spelled];
+    const first = Array.isArray(value) ? value[0] : value;
+    if (first === undefined) continue;
+    const name = spelled.toLowerCase();
+    if (name === "ce_id") id = first.toString();
+    else if (name === "ce_source") source = first.toString();
+    else if (name === "ce_type") type = first.toString();
+    else if (name === "ce_subject") subject = first.toString();
+    else if (name === "ce_time") time = first.toString();
+    else if (name === "content-type") dataContentType = first.toString();
+    else if (name.startsWith(prefix)) {
+      if (name !== "ce_specversion") extensions[name.slice(prefix.length)] = first.toString();
+    } else if (traceHeaders.has(name)) {
+      // The attribute says it better than the header beside it.
+      extensions[name] ??= first.toString();
     }
   }
-  const subject = headers.get("ce_subject");
+  if (id === undefined || source === undefined || type === undefined) {
+    throw new WeftError("DATA_LOSS", "a record without all of the headers ce_id, ce_source and ce_type");
+  }
   const event: CloudEvent = {
-    id: needed("id"),
-    source: needed("source"),
-    type: needed("type"),
+    id,
+    source,
+    type,
     ...(subject === undefined ? {} : { subject }),
     // Optional in CloudEvents: then the broker's time stands for it.
-    time: timeOf(headers.get("ce_time"), record),
-    dataContentType: headers.get("content-type") ?? "application/octet-stream",
+    time: timeOf(time, record),
+    dataContentType,
     data: record.value ?? new Uint8Array(0),
     extensions,
   };
@@ -81,7 +85,7 @@ export function foreignEvent(record: KafkaRecord, topic: string, partition: numb
       id: `${topic}-${partition}-${record.offset}`,
       source: `/kafka/${topic}`,
       type: "weft.kafka.UnknownRecord",
-      time: Number(record.timestamp),
+      time: timestampOf(record),
       dataContentType: "application/octet-stream",
       data: record.value ?? new Uint8Array(0),
       extensions: {},
@@ -95,5 +99,10 @@ function asBuffer(data: Uint8Array): Buffer {
 
 function timeOf(text: string | undefined, record: KafkaRecord): number {
   const time = Date.parse(text ?? "");
-  return Number.isNaN(time) ? Number(record.timestamp) : time;
+  return Number.isNaN(time) ? timestampOf(record) : time;
+}
+
+/** Brokers take any number from their clients, and one that is no date could not be written into another topic. */
+function timestampOf({ timestamp }: KafkaRecord): number {
+  return Math.min(maxDate, Math.max(-maxDate, Number(timestamp)));
 }

@@ -6,10 +6,10 @@ import type { Names } from "./names.ts";
 import { readDead, retryRecord } from "./parking.ts";
 import type { FetchAnswer, KafkaRecord } from "./protocol.ts";
 import type { Publisher } from "./publisher.ts";
-import type { Desk, DeskOptions, Topics } from "./topics.ts";
+import { type Desk, type DeskOptions, maxFailedBytes, type Topics } from "./topics.ts";
 
-/** What one fetch brings at most. */
-const pageBytes = 1_000_000;
+/** What one fetch brings at most: more than the largest batch, or one that stands behind emptied ones would not come. */
+const pageBytes = 2 * maxFailedBytes;
 /** Dead letters that are put back by one request. */
 const redriveBatch = 200;
 
@@ -44,7 +44,7 @@ export class DeadLetters {
     const name = this.#options.names.dead(filter.topic, filter.group);
     if (!(await this.#options.topics.exists(name))) return [];
     return this.#use("listing dead letters", async (cluster) => {
-      const wanted = new Set([...(await living(cluster, name)).values()].slice(-limit));
+      const wanted = new Set([...(await living(cluster, name)).values()].reverse().slice(0, limit));
       const found: Failed[] = [];
       await scan(cluster, name, least(wanted), (record) => {
         const failed = wanted.has(BigInt(record.offset)) ? this.#read(record) : undefined;

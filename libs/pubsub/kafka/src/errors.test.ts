@@ -23,6 +23,16 @@ test.each([
     "PERMISSION_DENIED",
   ],
   ["a bad login", error("KafkaJSSASLAuthenticationError"), "INVALID_CONFIGURATION"],
+  ...[
+    "Closed connection",
+    "Connection error: read ECONNRESET",
+    "Request SaslAuthenticate(key: 36, version: 1) timed out",
+    "Not connected",
+  ].map((why): [string, Error, string] => [
+    `a login cut short: ${why}`,
+    error("KafkaJSSASLAuthenticationError", { message: `SASL PLAIN authentication failed: ${why}` }),
+    "UNAVAILABLE",
+  ]),
   [
     "several topics at once",
     Object.assign(error("KafkaJSAggregateError"), {

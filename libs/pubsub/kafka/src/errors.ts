@@ -29,7 +29,6 @@ const reasonOfType: Readonly<Record<string, Reason>> = {
 
 /** By the name that kafkajs gives an error which is none of the protocol's. */
 const reasonOfName: Readonly<Record<string, Reason>> = {
-  KafkaJSSASLAuthenticationError: "INVALID_CONFIGURATION",
   KafkaJSServerDoesNotSupportApiKey: "INVALID_CONFIGURATION",
   KafkaJSNotImplemented: "INVALID_CONFIGURATION",
   KafkaJSRequestTimeoutError: "DEADLINE_EXCEEDED",
@@ -43,11 +42,20 @@ export function toWeftError(error: unknown, what: string): WeftError {
   if (isWeftError(error)) return error;
   const causes = [...chain(error)];
   const type = causes.map(typeOf).find((found) => found !== undefined);
-  const named = causes.map(({ name }) => reasonOfName[name]).find((found) => found !== undefined);
+  const named = causes
+    .map((found) => loginReason(found) ?? reasonOfName[found.name])
+    .find((found) => found !== undefined);
   const bug = causes.some(({ name }) => ["TypeError", "RangeError", "ReferenceError"].includes(name));
   const reason = (type === undefined ? undefined : reasonOfType[type]) ?? named ?? (bug ? "INTERNAL" : "UNAVAILABLE");
   const why = type ?? causes.at(-1)?.message ?? "for no reason that it gives";
   return new WeftError(reason, `kafka: ${what} failed: ${why}`, { cause: error });
+}
+
+/** kafkajs tells of a connection that broke during the login as of a bad login, and keeps of the cause only its words. */
+function loginReason({ name, message }: Error): Reason | undefined {
+  if (name !== "KafkaJSSASLAuthenticationError") return undefined;
+  const broken = /closed connection|connection closed|connection error|connection timeout|not connected|timed out/i;
+  return broken.test(message) ? "UNAVAILABLE" : "INVALID_CONFIGURATION";
 }
 
 /** The protocol's name of an error, wherever kafkajs has wrapped it: `UNKNOWN_MEMBER_ID`. */

@@ -1,5 +1,6 @@
 import { type Clock, WeftError } from "@weft/kit";
-import type { Cluster } from "kafkajs";
+import type { Broker, Cluster } from "kafkajs";
+import { answered } from "./client.ts";
 import { protocolType } from "./errors.ts";
 import type { Lane } from "./lane.ts";
 import { isMoving } from "./membership.ts";
@@ -7,13 +8,17 @@ import type { FetchAnswer, KafkaRecord } from "./protocol.ts";
 
 /** How long a broker may wait for something to come, in milliseconds. A rebalance may wait as long for the answer. */
 const maxWaitMs = 250;
+/** The same at first, while some lane that has enough may be hungry before the answer comes; each time twice as long. */
+const minWaitMs = 5;
 const maxBytes = 8 * 1024 * 1024;
 const maxBytesPerPartition = 512 * 1024;
-/** Rest after an answer that brought nothing and came at once, in milliseconds. */
+/** Rest after an answer that brought nothing and came sooner than it had to, in milliseconds. */
 const idleMs = 20;
 
 export interface FetcherOptions {
-  readonly cluster: Cluster;
+  readonly cluster: Pick<Cluster, "findLeaderForPartitions" | "refreshMetadata"> & {
+    findBroker(options: { nodeId: string }): Promise<Pick<Broker, "fetch">>;
+  };
   readonly lanes: readonly Lane[];
   readonly clock: Clock;
   /** Ends the fetching. */
@@ -47,25 +52,27 @@ export class Fetcher {
   async #follow(node: string, nodes: readonly string[]): Promise<void> {
     const { cluster, lanes, clock, signal } = this.#options;
     const broker = await cluster.findBroker({ nodeId: node });
+    let waitMs = minWaitMs;
     while (!signal.aborted) {
       const wake = this.#wake.promise;
-      const hungry = lanes.filter((lane) => lane.hungry && this.#leader(lane) === node);
+      const mine = lanes.filter((lane) => this.#leader(lane) === node);
+      const hungry = mine.filter((lane) => lane.hungry);
       if (hungry.length === 0) {
         await wake;
         continue;
       }
       const begin = clock.monotonic();
+      const maxWaitTime = hungry.length === mine.length ? maxWaitMs : waitMs;
       try {
         // Its types leave the answer open.
-        const answer: FetchAnswer = await broker.fetch({
-          maxWaitTime: maxWaitMs,
-          minBytes: 1,
-          maxBytes,
-          topics: requestOf(hungry),
-        });
+        const answer: FetchAnswer = await answered("a fetch", () =>
+          broker.fetch({ maxWaitTime, minBytes: 1, maxBytes, topics: requestOf(hungry) }),
+        );
         if (signal.aborted) return;
         const some = deliver(answer, hungry);
-        if (!some && clock.monotonic() - begin < idleMs) await clock.sleep(idleMs, signal).catch(() => undefined);
+        waitMs = some ? minWaitMs : Math.min(maxWaitMs, 2 * waitMs);
+        const early = clock.monotonic() - begin < maxWaitTime / 2;
+        if (!some && early) await clock.sleep(idleMs, signal).catch(() => undefined);
       } catch (error) {
         if (signal.aborted) return;
         await this.#recover(error, hungry, nodes);
@@ -77,15 +84,20 @@ export class Fetcher {
     const { cluster, clock, signal, onGap } = this.#options;
     if (protocolType(error) === "OFFSET_OUT_OF_RANGE") {
       // kafkajs names the partition in the error, but only that of the first.
-      for (const lane of hungry) lane.skipTo(await onGap(lane));
-      // One that has still something to do is left as it is for now.
+      for (const lane of hungry) {
+        const from = lane.fetchPosition;
+        const to = await onGap(lane);
+        if (lane.fetchPosition === from && to !== from) lane.skipTo(to);
+      }
       await clock.sleep(100, signal).catch(() => undefined);
       return;
     }
     if (!isMoving(error)) throw error;
     await clock.sleep(100, signal).catch(() => undefined);
-    await cluster.refreshMetadata();
+    await answered("metadata", () => cluster.refreshMetadata());
     const strange = hungry.map((lane) => this.#leader(lane)).find((leader) => !nodes.includes(leader));
+    // Partitions may have gone over to a broker from which nothing was wanted so far.
+    this.wake();
     if (strange !== undefined) throw new WeftError("UNAVAILABLE", `kafka: partitions moved to broker ${strange}`);
   }
 

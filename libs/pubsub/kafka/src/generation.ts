@@ -1,6 +1,7 @@
 import type { Clock, Log } from "@weft/kit";
 import type { CompleteFailurePolicy, SubscribeOptions } from "@weft/pubsub";
 import type { Cluster } from "kafkajs";
+import { answered } from "./client.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Lane } from "./lane.ts";
 import { isExpelled, isMoving, isRebalance, type Membership, type PartitionId } from "./membership.ts";
@@ -47,9 +48,12 @@ export class Generation {
   /** Committed offsets, of partitions of which some are known. */
   readonly #committed = new Map<PartitionId, bigint>();
   #progress = false;
+  /** When the last sign of life was sent that was answered: the session is counted from there. */
+  #aliveAt: number;
 
   constructor(options: GenerationOptions) {
     this.#options = options;
+    this.#aliveAt = options.clock.monotonic();
     this.#end.promise.catch(() => undefined);
   }
 
@@ -61,7 +65,7 @@ export class Generation {
       try {
         return await this.#tryToBegin();
       } catch (error) {
-        if (isExpelled(error)) membership.expelled();
+        if (isExpelled(error)) membership.expelled(error);
         else if (!isRebalance(error) && !isMoving(error)) throw error;
         if (clock.monotonic() > end) throw error;
         log.debug({ err: error, group: subscribe.group }, "joining the group again");
@@ -97,12 +101,12 @@ export class Generation {
       await Promise.all([beating, committing]);
       await this.#commit().catch((error: unknown) => {
         // What is not committed comes again, to whoever has the partition then.
-        if (isExpelled(error)) membership.expelled();
+        if (isExpelled(error)) membership.expelled(error);
         else if (!isRebalance(error)) throw error;
       });
     } catch (error) {
-      // What can't be committed comes again, but not while it is still in hand.
-      await this.#drain(sessionTimeoutMs);
+      // What can't be committed comes again, but not while it is still in hand: until others may have the partitions.
+      await this.#drain(Math.max(0, this.#aliveAt + sessionTimeoutMs - clock.monotonic()));
       throw error;
     } finally {
       stop.removeEventListener("abort", stopped);
@@ -126,8 +130,9 @@ export class Generation {
   }
 
   async #tryToBegin(): Promise<void> {
-    const { membership, cluster, subscribe, sources, log, known: returning } = this.#options;
+    const { membership, cluster, clock, subscribe, sources, log, known: returning } = this.#options;
     const share = await membership.join();
+    this.#aliveAt = clock.monotonic();
     const ids = Object.entries(share).flatMap(([topic, partitions]) =>
       sources.has(topic) ? partitions.map((partition) => ({ topic, partition })) : [],
     );
@@ -163,11 +168,13 @@ export class Generation {
   }
 
   async #beat(): Promise<void> {
-    const { membership, sessionTimeoutMs } = this.#options;
+    const { membership, clock, sessionTimeoutMs } = this.#options;
     const intervalMs = Math.min(3000, Math.max(200, sessionTimeoutMs / 5));
     while (await this.#rest(intervalMs)) {
       try {
+        const sentAt = clock.monotonic();
         await membership.heartbeat();
+        this.#aliveAt = sentAt;
         if (await membership.outdated()) this.#end.resolve("rebalance");
       } catch (error) {
         this.#heard(error);
@@ -191,7 +198,7 @@ export class Generation {
     this.#progress = false;
     const offsets = new Map<PartitionId, bigint>();
     for (const { id, position } of this.#lanes) {
-      if (position > (this.#committed.get(id) ?? 0n)) offsets.set(id, position);
+      if (position !== this.#committed.get(id)) offsets.set(id, position);
     }
     try {
       await this.#options.membership.commit(offsets);
@@ -238,7 +245,7 @@ async function startsOf(
     partitions: of.map(({ partition }) => ({ partition })),
     fromBeginning: startOf(topic) === "earliest",
   }));
-  const found = await cluster.fetchTopicsOffset(topics);
+  const found = await answered("the ends of partitions", () => cluster.fetchTopicsOffset(topics));
   for (const id of ids) {
     const topic = found.find((offsets) => offsets.topic === id.topic);
     const offset = topic?.partitions.find(({ partition }) => partition === id.partition)?.offset;

@@ -81,6 +81,19 @@ test("records before the position, with which a batch may begin, are no deliveri
   expect(lane.position).toBe(7n);
 });
 
+test("what the log has no more is skipped behind what is in hand", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { lane } = open({ handle: () => gate.promise });
+  lane.offer(records(5, 6), 7n);
+  lane.skipTo(20n);
+  expect([lane.position, lane.fetchPosition]).toEqual([5n, 20n]);
+  gate.resolve();
+  await settled();
+  expect(lane.position).toBe(7n);
+  lane.skipTo(30n);
+  expect([lane.position, lane.fetchPosition]).toEqual([30n, 30n]);
+});
+
 test("P7 a lane that has enough asks for no more until it has worked some off", async () => {
   const gate = Promise.withResolvers<void>();
   let hungry = 0;

@@ -32,12 +32,13 @@ export interface LaneOptions extends Pick<AttemptOptions, "handle" | "policy"> {
   readonly onProgress: () => void;
   /** There is room for more records. */
   readonly onHungry: () => void;
-  /** Told of the first transient failure of a run. */
+  /** Told of the first transient failure of a run; of one in which a failure can't be written down, now and then. */
   readonly onPause: (error: Error, waitMs: number) => void;
 }
 
 interface Buffered {
   readonly record: KafkaRecord;
+  readonly offset: bigint;
   /** Read once; a retry that waits for its time is looked at again. */
   item?: Item;
 }
@@ -74,19 +75,19 @@ export class Lane {
   offer(records: readonly KafkaRecord[], next: bigint): void {
     if (this.#stop.signal.aborted) return;
     // A batch comes whole, however late in it the fetch began.
-    const wanted = records.filter((record) => BigInt(record.offset) >= this.fetchPosition);
-    for (const record of wanted) {
-      this.#buffer.push({ record });
+    for (const record of records) {
+      const offset = BigInt(record.offset);
+      if (offset < this.fetchPosition) continue;
+      this.#buffer.push({ record, offset });
       this.#bytes += sizeOf(record);
     }
     if (next > this.fetchPosition) this.fetchPosition = next;
     if (this.#buffer.length > 0) this.#running ??= this.#run();
   }
 
-  /** What lies before `offset` is gone from the log. Does nothing while the lane has something to do. */
+  /** The log has nothing where the lane wanted to go on: it goes on at `offset`, with what it has in hand before. */
   skipTo(offset: bigint): void {
-    if (this.#buffer.length > 0 || offset === this.fetchPosition) return;
-    this.position = offset;
+    if (this.#buffer.length === 0) this.position = offset;
     this.fetchPosition = offset;
   }
 
@@ -156,7 +157,7 @@ export class Lane {
       if (waitMs > 0) return waitMs;
     }
     if (this.#abort.signal.aborted) return 0;
-    this.#acknowledge(first.record);
+    this.#acknowledge(first);
     return 0;
   }
 
@@ -190,17 +191,17 @@ export class Lane {
         return await park(outcome);
       } catch (cause) {
         const waitMs = backoffMs(number, { initialMs: 200, maxMs: 5000 });
-        if (number === 1) onPause(cause instanceof Error ? cause : new Error(String(cause)), waitMs);
+        if (number % 20 === 1) onPause(cause instanceof Error ? cause : new Error(String(cause)), waitMs);
         await clock.sleep(waitMs, signal).catch(() => undefined);
       }
     }
   }
 
-  #acknowledge(record: KafkaRecord): void {
+  #acknowledge({ record, offset }: Buffered): void {
     const wasHungry = this.hungry;
     this.#buffer.shift();
     this.#bytes -= sizeOf(record);
-    this.position = BigInt(record.offset) + 1n;
+    this.position = offset + 1n;
     this.#options.onProgress();
     if (!wasHungry && this.hungry) this.#options.onHungry();
   }

@@ -1,11 +1,11 @@
-import { backoffMs, type Clock, type Log, WeftError } from "@weft/kit";
+import { backoffMs, type Clock, type Log, WeftError, withTimeout } from "@weft/kit";
 import {
   completeFailurePolicy,
   type CompleteFailurePolicy,
   type SubscribeOptions,
   type Subscription,
 } from "@weft/pubsub";
-import type { Client } from "./client.ts";
+import { answered, type Client } from "./client.ts";
 import { protocolType, toWeftError } from "./errors.ts";
 import { Generation } from "./generation.ts";
 import { Membership } from "./membership.ts";
@@ -17,6 +17,10 @@ import type { TopicNeed, Topics } from "./topics.ts";
 const brokersMinSessionMs = 6000;
 /** Longest wait for a handler when the subscription ends, in milliseconds. */
 const drainMs = 10_000;
+/** Longest wait for the brokers besides, in milliseconds: for the last commit, and for the goodbye. */
+const goodbyeMs = 5000;
+/** Longest way into the group, besides waiting for its other members, in milliseconds. */
+const joinMs = 20_000;
 /** Longest rest between two tries to get back into the group, in milliseconds. */
 const maxRestMs = 1000;
 /** Of so many failures in a row, one is told loudly. */
@@ -77,7 +81,13 @@ export class Member implements Subscription {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    const done = new AbortController();
+    this.#options.clock.sleep(drainMs + goodbyeMs, done.signal).then(
+      () => this.abandon(),
+      () => undefined,
+    );
     await this.ended.catch(() => undefined);
+    done.abort();
   }
 
   /** Stops at once and writes nothing more, as if the process were killed. */
@@ -131,7 +141,7 @@ export class Member implements Subscription {
     try {
       await topics.ensure(this.#needs());
       const cluster = client.cluster(names.of(subscribe.group));
-      await cluster.connect();
+      await answered("connecting", () => cluster.connect());
       const sources = parking.sources(subscribe);
       const membership = (this.#membership ??= this.#newMembership([...sources.keys()]));
       membership.connect(cluster);
@@ -150,7 +160,10 @@ export class Member implements Subscription {
           drainMs,
         });
         this.#generation = generation;
-        await generation.begin();
+        await withTimeout(() => generation.begin(), {
+          timeoutMs: rebalanceTimeoutMs(this.#sessionTimeoutMs) + joinMs,
+          what: `kafka: joining ${subscribe.group}`,
+        });
         this.#known = true;
         this.#joined.resolve();
         this.#trouble = undefined;
@@ -184,7 +197,7 @@ export class Member implements Subscription {
       group: names.of(subscribe.group),
       topics,
       sessionTimeoutMs: this.#sessionTimeoutMs,
-      rebalanceTimeoutMs: this.#sessionTimeoutMs + 5000,
+      rebalanceTimeoutMs: rebalanceTimeoutMs(this.#sessionTimeoutMs),
     });
   }
 
@@ -200,4 +213,9 @@ export class Member implements Subscription {
     this.#membership = undefined;
     return true;
   }
+}
+
+/** How long the others wait for a member that has to finish what is in hand, in milliseconds. */
+function rebalanceTimeoutMs(sessionTimeoutMs: number): number {
+  return sessionTimeoutMs + 5000;
 }

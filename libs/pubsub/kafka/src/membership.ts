@@ -1,6 +1,7 @@
 import { WeftError, withTimeout } from "@weft/kit";
 import type { Assignment, Cluster } from "kafkajs";
 import { assignmentOf, metadataOf, protocolName, share, topicsOf } from "./assignment.ts";
+import { answered } from "./client.ts";
 import { protocolType } from "./errors.ts";
 import { type GroupBroker, groupBroker } from "./protocol.ts";
 
@@ -103,9 +104,9 @@ export class Membership {
     return assignmentOf(memberAssignment);
   }
 
-  /** Forgets who it was: the coordinator has. */
-  expelled(): void {
-    this.#memberId = "";
+  /** Forgets who it was, if the coordinator has: else the group would wait for a member that never comes back. */
+  expelled(error: unknown): void {
+    if (protocolType(error) === "UNKNOWN_MEMBER_ID") this.#memberId = "";
     this.#generationId = -1;
   }
 
@@ -123,7 +124,7 @@ export class Membership {
   async outdated(): Promise<boolean> {
     const shared = this.#shared;
     if (shared === undefined) return false;
-    await this.#connected().refreshMetadataIfNecessary();
+    await answered("metadata", () => this.#connected().refreshMetadataIfNecessary());
     const now = this.#count([...shared.keys()]);
     return [...shared].some(([topic, count]) => now.get(topic) !== count);
   }
@@ -132,10 +133,10 @@ export class Membership {
   async committed(partitions: readonly PartitionId[]): Promise<ReadonlyMap<PartitionId, bigint | undefined>> {
     const found = new Map<PartitionId, bigint | undefined>();
     if (partitions.length === 0) return found;
-    const { responses } = await this.#joined().offsetFetch({
-      groupId: this.#options.group,
-      topics: byTopic(partitions, () => "-1"),
-    });
+    const topics = byTopic(partitions, () => "-1");
+    const { responses } = await answered("committed offsets", () =>
+      this.#joined().offsetFetch({ groupId: this.#options.group, topics }),
+    );
     for (const id of partitions) {
       const topic = responses.find((response) => response.topic === id.topic);
       const offset = BigInt(topic?.partitions.find(({ partition }) => partition === id.partition)?.offset ?? -1);
@@ -147,18 +148,18 @@ export class Membership {
   /** Commits, for as long as the partitions are this member's: else {@link isExpelled}. */
   async commit(offsets: ReadonlyMap<PartitionId, bigint>): Promise<void> {
     if (offsets.size === 0) return;
-    await this.#joined().offsetCommit({
-      groupId: this.#options.group,
-      ...this.#who(),
-      topics: byTopic([...offsets.keys()], (id) => String(offsets.get(id) ?? 0n)),
-    });
+    const topics = byTopic([...offsets.keys()], (id) => String(offsets.get(id) ?? 0n));
+    await answered("a commit", () =>
+      this.#joined().offsetCommit({ groupId: this.#options.group, ...this.#who(), topics }),
+    );
   }
 
   /** Says goodbye, so that nobody waits for the session to run out. */
   async leave(): Promise<void> {
     if (this.#memberId === "" || this.#coordinator === undefined) return;
-    await this.#joined().leaveGroup({ groupId: this.#options.group, memberId: this.#memberId });
-    this.expelled();
+    const memberId = this.#memberId;
+    await answered("leaving", () => this.#joined().leaveGroup({ groupId: this.#options.group, memberId }));
+    this.#memberId = "";
   }
 
   #who(): { groupGenerationId: number; memberId: string } {

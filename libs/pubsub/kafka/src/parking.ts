@@ -1,4 +1,4 @@
-import { type Clock, type Log, type NewId, WeftError } from "@weft/kit";
+import { type Clock, type NewId, WeftError } from "@weft/kit";
 import { decodeFailed, encodeFailed, type Failed, type KeyedEvent, type SubscribeOptions } from "@weft/pubsub";
 import { foreignEvent, fromRecord, toRecord } from "./codec.ts";
 import type { Item, Parked } from "./lane.ts";
@@ -6,6 +6,9 @@ import type { Names } from "./names.ts";
 import type { KafkaRecord, OutgoingRecord } from "./protocol.ts";
 import type { Publisher } from "./publisher.ts";
 import { retryPartition, type TopicNeed, type Topics } from "./topics.ts";
+
+/** Of a dead letter: the attribute with the event's key. */
+const keyName = "weftoriginkey";
 
 /** What a topic on the broker holds. */
 export interface SourceOf {
@@ -19,7 +22,6 @@ export interface ParkingOptions {
   readonly publisher: Publisher;
   readonly newId: NewId;
   readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Deliveries beside their partitions: how they come to the retry topics and the dead letters, and back. */
@@ -36,7 +38,8 @@ export class Parking {
     const sources = new Map<string, SourceOf>();
     for (const topic of topics) {
       sources.set(names.of(topic), { start, read: (record, partition) => this.#event(record, topic, partition) });
-      sources.set(names.retry(topic, group), { start: "earliest", read: (record) => this.#retry(record, topic) });
+      const read = (record: KafkaRecord, partition: number): Item => this.#retry(record, topic, partition);
+      sources.set(names.retry(topic, group), { start: "earliest", read });
     }
     return sources;
   }
@@ -52,33 +55,36 @@ export class Parking {
   }
 
   #event(record: KafkaRecord, topic: string, partition: number): Item {
-    const place = { topic, partition, offset: BigInt(record.offset), attempt: 1 };
+    const offset = BigInt(record.offset);
     try {
-      return { kind: "delivery", delivery: { ...fromRecord(record), ...place } };
+      const { key, event } = fromRecord(record);
+      return { kind: "delivery", delivery: { key, event, topic, partition, offset, attempt: 1 } };
     } catch (cause) {
-      const error = WeftError.from(cause);
-      const delivery = { ...foreignEvent(record, topic, partition), ...place };
-      const time = this.#options.clock.now();
-      const { reason, message: detail } = error;
-      return { kind: "dead", failed: { delivery, attempts: 0, round: 0, reason, detail, time, due: time } };
+      return this.#unreadable(record, { topic, partition, offset }, cause);
     }
   }
 
-  #retry(record: KafkaRecord, topic: string): Item {
+  #retry(record: KafkaRecord, topic: string, partition: number): Item {
     try {
       const earlier = decodeFailed(fromRecord(record));
       return { kind: "delivery", delivery: earlier.delivery, earlier };
-    } catch (error) {
-      this.#options.log.error({ err: error, topic, offset: record.offset }, "a record of a retry topic can't be read");
-      return { kind: "skip" };
+    } catch (cause) {
+      return this.#unreadable(record, { topic, partition, offset: BigInt(record.offset) }, cause);
     }
+  }
+
+  #unreadable(record: KafkaRecord, place: { topic: string; partition: number; offset: bigint }, cause: unknown): Item {
+    const { reason, message: detail } = WeftError.from(cause);
+    const delivery = { ...foreignEvent(record, place.topic, place.partition), ...place, attempt: 1 };
+    const time = this.#options.clock.now();
+    return { kind: "dead", failed: { delivery, attempts: 0, round: 0, reason, detail, time, due: time } };
   }
 
   /** Under a key of its own, by which it can be taken out again; the event's key goes along as an attribute. */
   #deadRecord(failed: Failed): OutgoingRecord {
     const { key, event } = encodeFailed(failed);
     const record = toRecord({ key, event });
-    return { ...record, key: this.#options.newId(), headers: { ...record.headers, ce_partitionkey: key } };
+    return { ...record, key: this.#options.newId(), headers: { ...record.headers, [`ce_${keyName}`]: key } };
   }
 }
 
@@ -90,8 +96,7 @@ export function retryRecord(failed: Failed): OutgoingRecord {
 /** What a record of a dead-letter topic says. `DATA_LOSS` when nothing of ours. */
 export function readDead(record: KafkaRecord): Failed {
   const { event } = fromRecord(record);
-  // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/partitioning.md
-  const { partitionkey = "", ...extensions } = event.extensions;
-  const keyed: KeyedEvent = { key: partitionkey, event: { ...event, extensions } };
+  const { [keyName]: key = "", ...extensions } = event.extensions;
+  const keyed: KeyedEvent = { key, event: { ...event, extensions } };
   return decodeFailed(keyed);
 }

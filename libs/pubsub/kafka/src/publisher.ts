@@ -1,7 +1,8 @@
 import { backoffMs, type Clock, type Log, WeftError } from "@weft/kit";
-import { CompressionTypes, type Producer } from "kafkajs";
+import { CompressionTypes } from "kafkajs";
 import { requestTimeoutMs } from "./client.ts";
 import { protocolType } from "./errors.ts";
+import type { Writer } from "./producer.ts";
 import type { OutgoingRecord } from "./protocol.ts";
 import type { Renewed } from "./renewed.ts";
 
@@ -13,7 +14,7 @@ const maxWaiting = { events: 50_000, bytes: 64 * 1024 * 1024 };
 const sendTimeoutMs = requestTimeoutMs + 1000;
 
 /** A producer that is another one after each failure. */
-export type Sender = Pick<Renewed<Pick<Producer, "sendBatch">>, "once">;
+export type Sender = Pick<Renewed<Writer>, "once">;
 
 export interface PublisherOptions {
   readonly sender: Sender;
@@ -148,7 +149,7 @@ export class Publisher {
       log.debug({ err: error, number }, "events are sent again");
       try {
         if (protocolType(error) === "UNKNOWN_TOPIC_OR_PARTITION") {
-          for (const { topic } of left) await onMissing(topic);
+          for (const topic of new Set(left.map((parcel) => parcel.topic))) await onMissing(topic);
         }
       } catch {
         // The next try shows it.

@@ -10,14 +10,14 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from "@weft/pubsub";
-import { Partitioners, type Producer } from "kafkajs";
 import { Client } from "./client.ts";
 import { toRecord } from "./codec.ts";
-import { DeadLetters } from "./dead-letters.ts";
+import { type DeadLetterFilter, DeadLetters } from "./dead-letters.ts";
 import { lagOf } from "./lag.ts";
 import { Member } from "./member.ts";
 import { Names } from "./names.ts";
 import { Parking } from "./parking.ts";
+import { openProducer, type Writer } from "./producer.ts";
 import { Publisher } from "./publisher.ts";
 import { Renewed } from "./renewed.ts";
 import { readSettings } from "./settings.ts";
@@ -66,7 +66,7 @@ export class KafkaPubSub implements PubSub {
   readonly #names: Names;
   readonly #newClient: () => Client;
   readonly #desk: Renewed<Desk>;
-  readonly #producer: Renewed<Producer>;
+  readonly #producer: Renewed<Writer>;
   readonly #topics: Topics;
   readonly #publisher: Publisher;
   readonly #parking: Parking;
@@ -149,16 +149,19 @@ export class KafkaPubSub implements PubSub {
 
   async deadLetters(filter: { topic: string; group: string; limit?: number }): Promise<readonly DeadLetter[]> {
     this.#checkOpen();
+    checkNames(filter);
     return this.#dead.list(filter, filter.limit ?? 100);
   }
 
   async redrive(filter: { topic: string; group: string; eventId?: string }): Promise<number> {
     this.#checkOpen();
+    checkNames(filter);
     return this.#dead.redrive(filter, filter.eventId);
   }
 
   async lag(group: string): Promise<readonly GroupLag[]> {
     this.#checkOpen();
+    checkName("group", group);
     const names = this.#names;
     return this.#desk.use("asking for the lag", this.#deadlineMs, ({ admin }) => lagOf(admin, group, names));
   }
@@ -188,22 +191,15 @@ export class KafkaPubSub implements PubSub {
   }
 }
 
+function checkNames({ topic, group }: DeadLetterFilter): void {
+  checkName("topic", topic);
+  checkName("group", group);
+}
+
 async function openDesk(client: Client): Promise<Desk> {
   const admin = client.kafka.admin();
   const cluster = client.cluster("weft");
   await Promise.all([admin.connect(), cluster.connect()]);
   await cluster.refreshMetadata();
   return { admin, cluster };
-}
-
-async function openProducer(client: Client): Promise<Producer> {
-  const producer = client.kafka.producer({
-    // Kafka's own, as clients in other languages have it: a key is in one partition whoever publishes.
-    createPartitioner: Partitioners.DefaultPartitioner,
-    idempotent: true,
-    allowAutoTopicCreation: false,
-    metadataMaxAge: 60_000,
-  });
-  await producer.connect();
-  return producer;
 }

@@ -9,8 +9,7 @@ interface Life<T> {
 }
 
 /**
- * Something of a client that is used again and again, and begins afresh with a new client after every failure that may
- * be its own.
+ * Something of a client that is used again and again, and begins afresh with a new client after every failure.
  */
 export class Renewed<T> {
   readonly #newClient: () => Client;
@@ -36,7 +35,9 @@ export class Renewed<T> {
       const error = isWeftError(cause, "DEADLINE_EXCEEDED")
         ? new WeftError("DEADLINE_EXCEEDED", `kafka: ${what} had no answer in time`, { cause })
         : toWeftError(cause, what);
-      if (error.retryable && this.#life === life) {
+      // After a refusal, too: a request that was refused in part leaves kafkajs' producer with sequence numbers that
+      // were used, and the next events under them would pass for written.
+      if (this.#life === life) {
         this.#life = undefined;
         life.client.destroy();
       }

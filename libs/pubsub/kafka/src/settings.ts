@@ -2,8 +2,8 @@ import { parseServerUrl, Secret, WeftError } from "@weft/kit";
 
 /** What the URL says. */
 export interface KafkaSettings {
-  /** `host:port` of brokers to begin with. */
-  readonly brokers: readonly string[];
+  /** Brokers to begin with. */
+  readonly brokers: readonly { readonly host: string; readonly port: number }[];
   readonly namespace: string;
   readonly tls: boolean;
   readonly login: Login | undefined;
@@ -34,14 +34,12 @@ export function readSettings(url: Secret): KafkaSettings {
   const parsed = parseServerUrl(url, { scheme: "kafka", defaultPort: 9092, parameters });
   const { mechanism = "plain", compression = "none", retentionHours = "168" } = parsed.parameters;
   if (parsed.path !== "") bad("a kafka URL has no path");
-  // kafkajs takes what stands before the first colon for the host.
-  if (parsed.hosts.some(({ host }) => host.includes(":"))) bad("kafka needs a host's name instead of an IPv6 address");
   if (compression !== "none" && compression !== "gzip") bad("compression is none or gzip");
   const known = mechanisms.find((name) => name === mechanism) ?? bad(`mechanism is one of ${mechanisms.join(", ")}`);
   const { user, password } = parsed;
   if ((user === undefined) !== (password === undefined)) bad("user and password go together");
   return {
-    brokers: parsed.hosts.map(({ host, port }) => `${host}:${port}`),
+    brokers: parsed.hosts,
     namespace: parsed.namespace,
     tls: parsed.tls,
     login:

@@ -31,7 +31,7 @@ const dayMs = 24 * 3_600_000;
 const deadLetterRetentionMs = 30 * dayMs;
 
 /** A failed event carries the failure besides: the largest that was accepted must find room with it. */
-const maxFailedBytes = 2 * 1024 * 1024;
+export const maxFailedBytes = 2 * 1024 * 1024;
 
 /** Every topic that this adapter makes looks as it is declared here. */
 function declared({ name, kind, partitions }: TopicNeed, settings: KafkaSettings): ITopicConfig {
@@ -92,9 +92,7 @@ export class Topics {
   /** Makes a topic again that turned out to be gone, as it was. */
   async restore(name: string): Promise<void> {
     const need = this.#known.get(name);
-    if (need === undefined) return;
-    this.forget(name);
-    await this.ensure([need]);
+    if (need !== undefined) await this.#make([need]);
   }
 
   /** Looks for it the next time. */
