@@ -115,7 +115,7 @@ export const freshness: Benchmark = {
     "From the answer of a sign-up, a moment after its commit, to the answer of the first search that finds it, at 200 sign-ups a second. One in twenty is looked for.",
   async run() {
     await using mesh = await startMesh();
-    return freshnessOf(mesh, "freshness", 200);
+    return await freshnessOf(mesh, "freshness", 200);
   },
 };
 
@@ -134,7 +134,7 @@ export const freshnessStack: Benchmark = {
     }
     const servers = Object.fromEntries(urls) as ServerUrls; // Of every name.
     const mesh = stack.use(await startMesh({ servers }));
-    return freshnessOf(mesh, "freshness-stack", 50);
+    return await freshnessOf(mesh, "freshness-stack", 50);
   },
 };
 

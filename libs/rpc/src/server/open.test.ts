@@ -26,13 +26,16 @@ describe("draining", () => {
 
   test("ends endless streams at once, and whatever is left when patience is over", async () => {
     const reasons: unknown[] = [];
+    let begun = 0;
     await using echo = await openEcho({
       async *watch(_, { signal }) {
+        begun += 1;
         yield {};
         await new Promise((resolve) => signal.addEventListener("abort", resolve));
         reasons.push(signal.reason);
       },
       sum: (_, { signal }) => {
+        begun += 1;
         signal.addEventListener("abort", () => reasons.push(signal.reason));
         return new Promise(() => undefined);
       },
@@ -42,7 +45,7 @@ describe("draining", () => {
     async function* nothing() {}
     const summing = errorFrom(client.sum(nothing()));
     const patience = new AbortController();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => begun === 2);
     const drained = echo.server.drain(patience.signal);
     expect(await watching).toMatchObject({ reason: "DRAINING" });
     expect(reasons).toHaveLength(1);
