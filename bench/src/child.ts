@@ -48,7 +48,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** User and system time of a process, in milliseconds; the kernel tells it in ticks of 10 ms. Linux only, see `main.ts`. */
-function cpuMs(pid: number): number {
+export function cpuMs(pid: number): number {
   // The name may hold anything, so fields count from behind its last parenthesis.
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;

@@ -9,6 +9,7 @@ import {
 } from "@weft/search";
 import { mappingOf } from "./mapping.ts";
 import type { Server } from "./server.ts";
+import { refresh } from "./snapshots.ts";
 
 /** An index as it is used. */
 export interface IndexEntry {
@@ -111,6 +112,7 @@ export class Catalog {
   /** Sorted by name. */
   async list(): Promise<readonly IndexInfo[]> {
     const pattern = `${this.#namespace}.*`;
+    await refresh(this.#server, pattern);
     const [indexes, { aggregations }] = await Promise.all([
       this.#describe(pattern),
       this.#server.request<{ readonly aggregations?: { readonly indexes: { readonly buckets: readonly Bucket[] } } }>({
@@ -145,6 +147,7 @@ export class Catalog {
   }
 
   async #info({ definition, createTime, alias }: IndexEntry): Promise<IndexInfo> {
+    await refresh(this.#server, alias);
     const { count } = await this.#server.request<{ readonly count: number }>({
       method: "POST",
       path: `/${alias}/_count`,

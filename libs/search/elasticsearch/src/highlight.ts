@@ -1,15 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { excerpts, type IndexDefinition, type Span } from "@weft/search";
+import type { JsonObject } from "@weft/kit";
+import { excerpts, fieldValues, type IndexDefinition, normalize, type Span } from "@weft/search";
 import { wordFields, wordPath } from "./mapping.ts";
-import { unmark } from "./marked.ts";
+import { placeSpans, spellText } from "./spelled.ts";
 import { analyses } from "./template.ts";
 
 /** Text of a field that is looked at, in UTF-16 code units. */
 const maxAnalyzed = 100_000;
 
 /**
- * What asks for whole fields with their matches marked, by a text that no document can hold. Where to cut and what to
- * escape is decided here, as in every other engine (law F9).
+ * What asks for the words of whole fields with the matches among them marked, by a text that no document can hold. Where
+ * they stand in the document, where to cut and what to escape is decided here, as in every other engine (law F9).
  */
 export function highlightRequest(definition: IndexDefinition): { readonly body: object; readonly mark: string } {
   const mark = randomUUID();
@@ -24,28 +25,38 @@ export function highlightRequest(definition: IndexDefinition): { readonly body: 
   return { body, mark };
 }
 
-/** Excerpts by the names of their fields. */
+/** Excerpts by the names of their fields, of what was found in a document. */
 export function readHighlights(
+  definition: IndexDefinition,
+  document: JsonObject,
   found: Readonly<Record<string, readonly string[]>>,
   mark: string,
 ): ReadonlyMap<string, readonly string[]> {
-  return new Map(
-    Object.entries(found).map(([path, texts]) => [
-      // The first part is the analysis; a document has one.
-      path.slice(path.indexOf(".") + 1),
-      texts.flatMap((text) => excerptsOf(text, mark)),
-    ]),
-  );
+  const highlights = new Map<string, readonly string[]>();
+  for (const [path, marked] of Object.entries(found)) {
+    // The first part is the analysis; a document has one.
+    const name = path.slice(path.indexOf(".") + 1);
+    const type = definition.fields.get(name);
+    if (type === undefined) continue;
+    const texts = fieldValues(document, name, type).map((text) => normalize(String(text)).toWellFormed());
+    const bySpelling = new Map(texts.map((text) => [spellText(text), text]));
+    const ofField = marked.flatMap((words) => {
+      const { spelled, spans } = readMarks(words, mark);
+      const text = bySpelling.get(spelled);
+      return text === undefined ? [] : excerpts(text, placeSpans(text, spans));
+    });
+    highlights.set(name, ofField);
+  }
+  return highlights;
 }
 
-function excerptsOf(marked: string, mark: string): readonly string[] {
-  let text = "";
-  const marks: Span[] = [];
+function readMarks(marked: string, mark: string): { readonly spelled: string; readonly spans: readonly Span[] } {
+  let spelled = "";
+  const spans: Span[] = [];
   // Odd parts stand between marks.
-  for (const [at, found] of marked.split(mark).entries()) {
-    const part = unmark(found);
-    if (at % 2 === 1) marks.push({ start: text.length, end: text.length + part.length });
-    text += part;
+  for (const [at, part] of marked.split(mark).entries()) {
+    if (at % 2 === 1) spans.push({ start: spelled.length, end: spelled.length + part.length });
+    spelled += part;
   }
-  return excerpts(text, marks);
+  return { spelled, spans };
 }

@@ -29,9 +29,9 @@ export function mappingOf(definition: IndexDefinition): object {
     dynamic: false,
     properties: {
       /** Orders what is otherwise equal: `_id` can't be sorted by. */
-      id: { type: "keyword" },
+      id: { type: "keyword", index: false },
       /** False: a tombstone, which holds the version of a deletion (law F2). */
-      live: { type: "boolean" },
+      live: { type: "boolean", doc_values: false },
       document: { type: "object", enabled: false },
       value: { properties: Object.fromEntries(fields.map(([name, { kind }]) => [name, { type: valueTypes[kind] }])) },
       suggest: { properties: { start: { type: "keyword" }, word: { type: "keyword" } } },

@@ -42,6 +42,11 @@ export interface ElasticsearchOptions {
   readonly openTimeoutMs?: number;
   /** Deadline of one request with its retries, in milliseconds. Default 10,000. */
   readonly requestTimeoutMs?: number;
+  /**
+   * The same for each of the requests that an `apply` is split into, of half a MiB each, in milliseconds: a busy server
+   * is waited for as long as it is there. Default 30,000.
+   */
+  readonly bulkTimeoutMs?: number;
   /** Default: says nothing. */
   readonly log?: Log;
   /** Default: the machine's. */
@@ -58,7 +63,7 @@ export interface ElasticsearchOptions {
  */
 export async function openElasticsearch(options: ElasticsearchOptions): Promise<SearchEngine> {
   const { openTimeoutMs = 10_000, requestTimeoutMs = 10_000, log = silentLog, clock = systemClock } = options;
-  const { random = Math.random } = options;
+  const { bulkTimeoutMs = 30_000, random = Math.random } = options;
   const url = parseServerUrl(options.url, { scheme: "elasticsearch", defaultPort: 9200, parameters: ["apiKey"] });
   await using stack = new AsyncDisposableStack();
   const server = stack.use(new Server({ url, requestTimeoutMs, log, clock, random }));
@@ -66,7 +71,7 @@ export async function openElasticsearch(options: ElasticsearchOptions): Promise<
   await ensureTemplate(server, url.namespace);
   const snapshots = stack.use(new Snapshots(server, clock));
   const catalog = new Catalog({ server, namespace: url.namespace, clock });
-  return new Elasticsearch({ server, snapshots, catalog, clock, random, stack: stack.move() });
+  return new Elasticsearch({ server, snapshots, catalog, clock, random, bulkTimeoutMs, stack: stack.move() });
 }
 
 interface Parts {
@@ -75,6 +80,7 @@ interface Parts {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly bulkTimeoutMs: number;
   readonly stack: AsyncDisposableStack;
 }
 
@@ -123,7 +129,8 @@ class Elasticsearch implements SearchEngine {
     prefix: string,
     limit: number,
   ): Promise<readonly { readonly text: string; readonly id: string }[]> {
-    return this.#with(index, (entry) => suggest(this.#parts.server, entry, prefix, limit));
+    const { server, snapshots } = this.#parts;
+    return this.#with(index, (entry) => suggest(server, snapshots, entry, { prefix, limit }));
   }
 
   async *scan(

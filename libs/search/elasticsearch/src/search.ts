@@ -107,12 +107,12 @@ export async function search(
     if (seen < totalHits && last !== undefined) {
       next = encodePageToken({ snapshot: snapshot.id, after: last, seen }, identity);
     }
-    const found = hits.hits.map(({ _score, _source, highlight: marked = {} }): SearchHit => ({
-      id: _source?.id ?? "",
-      score: _score ?? 0,
-      document: _source?.document ?? {},
-      highlights: highlight === undefined ? new Map() : readHighlights(marked, highlight.mark),
-    }));
+    const found = hits.hits.map(({ _score, _source, highlight: marked = {} }): SearchHit => {
+      const document = _source?.document ?? {};
+      const highlights =
+        highlight === undefined ? new Map() : readHighlights(definition, document, marked, highlight.mark);
+      return { id: _source?.id ?? "", score: _score ?? 0, document, highlights };
+    });
     return {
       // A state of some time ago also holds what has been deleted since.
       hits: position === undefined ? found : await stillThere(server, alias, found),

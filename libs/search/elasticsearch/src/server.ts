@@ -14,12 +14,14 @@ export interface Call {
    * again. `once`: not again when it may have been carried out.
    */
   readonly kind: "read" | "repeatable" | "once";
+  /** With its retries, as long as the server is there; default: `requestTimeoutMs` of the server. */
+  readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface ServerOptions {
   readonly url: ServerUrl;
-  /** Of one request with its retries, in milliseconds. */
+  /** Deadline of one request with its retries, in milliseconds. */
   readonly requestTimeoutMs: number;
   readonly log: Log;
   readonly clock: Clock;
@@ -34,8 +36,10 @@ const maxCalls = 1000;
 const connectTimeoutMs = 1000;
 /** After this much silence it is asked whether the server is there at all. */
 const silenceMs = 500;
-/** A server that is only slow may miss one probe. */
-const missedProbes = 2;
+/** A server that is only slow may miss some probes. */
+const missedProbes = 3;
+/** A server that has been away so long has forgotten what it was asked, or will answer nobody. */
+const lostMs = 4000;
 const maxAttempts = 4;
 const betweenAttempts = { initialMs: 50, maxMs: 1000 };
 const betweenProbes = { initialMs: 100, maxMs: 1000 };
@@ -51,6 +55,8 @@ export class Server implements AsyncDisposable {
   #calls = 0;
   /** Aborted, with the error that calls get, while the server is away. */
   #away = new AbortController();
+  /** The same a while later: writes are given up, of which nobody knows then whether they were carried out. */
+  #lost = new AbortController();
   #probing: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
@@ -69,8 +75,6 @@ export class Server implements AsyncDisposable {
           : { auth: { username: user, password: password ?? "" } }),
       // Retries of the client come without a pause; ours are below.
       maxRetries: 0,
-      // Deadlines are ours; this one only ends what they have left behind.
-      requestTimeout: options.requestTimeoutMs + 5000,
       agent,
       // A document may have a field of any name; `__proto__` is but a name to JSON.parse.
       disablePrototypePoisoningProtection: true,
@@ -85,18 +89,15 @@ export class Server implements AsyncDisposable {
     }
     this.#calls += 1;
     const answered = new AbortController();
-    void this.#options.clock.sleep(silenceMs, answered.signal).then(
-      () => this.#suspect(),
-      () => undefined,
-    );
+    void this.#listen(answered.signal);
     try {
       return await withTimeout((signal) => this.#attempt<Answer>(call, signal), {
-        timeoutMs: this.#options.requestTimeoutMs,
+        timeoutMs: call.timeoutMs ?? this.#options.requestTimeoutMs,
         what: "the request to Elasticsearch",
         clock: this.#options.clock,
         signal: AbortSignal.any([
           this.#closing.signal,
-          ...(call.kind === "read" ? [this.#away.signal] : []),
+          (call.kind === "read" ? this.#away : this.#lost).signal,
           ...(call.signal === undefined ? [] : [call.signal]),
         ]),
       });
@@ -166,6 +167,14 @@ export class Server implements AsyncDisposable {
     await withTimeout(ask, { timeoutMs: connectTimeoutMs, what: "the probe", signal: this.#closing.signal, clock });
   }
 
+  /** Asks whether the server is there for as long as a call gets no answer. */
+  async #listen(answered: AbortSignal): Promise<void> {
+    while (!answered.aborted) {
+      await this.#options.clock.sleep(silenceMs, answered).catch(() => undefined);
+      if (!answered.aborted) this.#suspect();
+    }
+  }
+
   /** Finds out whether the server is there; while it is not, calls fail at once. */
   #suspect(): void {
     this.#probing ??= this.#watch().finally(() => (this.#probing = undefined));
@@ -173,21 +182,23 @@ export class Server implements AsyncDisposable {
 
   async #watch(): Promise<void> {
     const { clock, log, random } = this.#options;
+    let awaySince: number | undefined;
     for (let attempt = 1; !this.#closing.signal.aborted; attempt += 1) {
       try {
         await this.#probe();
-        if (!this.#away.signal.aborted) return;
-        this.#away = new AbortController();
+        if (awaySince === undefined) return;
+        [this.#away, this.#lost] = [new AbortController(), new AbortController()];
         log.info({}, "Elasticsearch is back");
         return;
       } catch (error) {
         if (this.#closing.signal.aborted) return;
         const slow = isWeftError(error, "DEADLINE_EXCEEDED") && attempt < missedProbes;
         if (slow) continue;
-        if (!this.#away.signal.aborted) {
+        if (awaySince === undefined) {
+          awaySince = clock.monotonic();
           log.warn({ err: error }, "Elasticsearch is away");
           this.#away.abort(new WeftError("UNAVAILABLE", "Elasticsearch is away", { cause: toWeftError(error) }));
-        }
+        } else if (clock.monotonic() - awaySince > lostMs) this.#lost.abort(this.#away.signal.reason);
       }
       await clock.sleep(backoffMs(attempt, { ...betweenProbes, random }), this.#closing.signal).catch(() => undefined);
     }

@@ -29,18 +29,23 @@ export function pointInTime(id: string): object {
 }
 
 /**
- * A point in time with every change in it that was applied before (law F1): a refresh on its timer may come late on a
- * server that is busy. Where nothing has changed it costs next to nothing.
+ * Makes every change that was applied before visible (law F1): Elasticsearch does so on a timer, which may come late on
+ * a busy server, and only while somebody searches. Where nothing has changed it costs next to nothing.
  */
-export async function openPointInTime(server: Server, alias: string, signal?: AbortSignal): Promise<string> {
+export async function refresh(server: Server, indexes: string, signal?: AbortSignal): Promise<void> {
   const aborting = signal === undefined ? {} : { signal };
-  await server.request({ method: "POST", path: `/${alias}/_refresh`, kind: "read", ...aborting });
+  await server.request({ method: "POST", path: `/${indexes}/_refresh`, kind: "read", ...aborting });
+}
+
+/** A point in time with every change in it that was applied before. */
+export async function openPointInTime(server: Server, alias: string, signal?: AbortSignal): Promise<string> {
+  await refresh(server, alias, signal);
   const { id } = await server.request<{ readonly id: string }>({
     method: "POST",
     path: `/${alias}/_pit`,
     query: { keep_alive: `${keepSeconds}s` },
     kind: "read",
-    ...aborting,
+    ...(signal === undefined ? {} : { signal }),
   });
   return id;
 }

@@ -9,7 +9,7 @@ import {
   suggestTerms,
 } from "@weft/search";
 import { wordFields } from "./mapping.ts";
-import { markWords } from "./marked.ts";
+import { spellText } from "./spelled.ts";
 import type { Analysis } from "./template.ts";
 
 /** A document as it lies in Elasticsearch, as far as it is read back. */
@@ -31,25 +31,28 @@ export function storedId(id: string): string {
   return `#${createHash("sha256").update(id).digest("base64url")}`;
 }
 
-/** A document with all that it is found by, as JSON. */
-export function storedDocument(definition: IndexDefinition, id: string, document: JsonObject): string {
-  const values: Record<string, readonly (string | number)[]> = {};
-  const words: Record<string, readonly string[]> = {};
-  const suggest = { start: [] as string[], word: [] as string[] };
-  const searched = new Map(wordFields(definition));
-  for (const [name, type] of definition.fields) {
-    const found = fieldValues(document, name, type);
-    if (found.length === 0) continue;
-    const exact = type.kind === "text" ? found.filter((text) => String(text).length <= maxExactTextLength) : found;
-    if (exact.length > 0) values[name] = exact.map(storedValue);
-    if (searched.has(name)) words[name] = found.map((text) => markWords(String(text)));
-    if ("suggest" in type && type.suggest) {
-      for (const text of found.map(String)) addSuggestions(suggest, text.toWellFormed());
+/** What makes a document of an index JSON, with all that it is found by. */
+export function storing(definition: IndexDefinition): (id: string, document: JsonObject) => string {
+  const searched = new Set(wordFields(definition).map(([name]) => name));
+  const fields = [...definition.fields].map(([name, type]) => ({ name, type, hasWords: searched.has(name) }));
+  return (id, document) => {
+    const values: Record<string, readonly (string | number)[]> = {};
+    const words: Record<string, readonly string[]> = {};
+    const suggest = { start: [] as string[], word: [] as string[] };
+    for (const { name, type, hasWords } of fields) {
+      const found = fieldValues(document, name, type);
+      if (found.length === 0) continue;
+      const exact = type.kind === "text" ? found.filter((text) => String(text).length <= maxExactTextLength) : found;
+      if (exact.length > 0) values[name] = exact.map(storedValue);
+      if (hasWords) words[name] = found.map((text) => spellText(String(text)));
+      if ("suggest" in type && type.suggest) {
+        for (const text of found.map(String)) addSuggestions(suggest, text.toWellFormed());
+      }
     }
-  }
-  const derived = JSON.stringify({ value: values, [analysisOf(definition, document)]: words, suggest });
-  // The document is the large part: it is made text once.
-  return `{"id":${JSON.stringify(id)},"live":true,"document":${JSON.stringify(document)},${derived.slice(1)}`;
+    const derived = JSON.stringify({ value: values, [analysisOf(definition, document)]: words, suggest });
+    // The document is the large part: it is made text once.
+    return `{"id":${JSON.stringify(id)},"live":true,"document":${JSON.stringify(document)},${derived.slice(1)}`;
+  };
 }
 
 /** What is left of a deleted document. */

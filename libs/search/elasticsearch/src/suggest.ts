@@ -1,6 +1,7 @@
 import { suggestPrefix } from "@weft/search";
 import { type IndexEntry, live } from "./catalog.ts";
 import type { Server } from "./server.ts";
+import { pointInTime, type Snapshots } from "./snapshots.ts";
 import { suggestedText } from "./stored.ts";
 
 /** Most completions of one answer. */
@@ -28,30 +29,34 @@ const kinds = ["start", "word"] as const;
 /** Completions of a prefix (law F11), each with the first document that has it. */
 export async function suggest(
   server: Server,
+  snapshots: Snapshots,
   { alias }: IndexEntry,
-  prefix: string,
-  limit: number,
+  { prefix, limit }: { readonly prefix: string; readonly limit: number },
 ): Promise<readonly { readonly text: string; readonly id: string }[]> {
   const wanted = suggestPrefix(prefix);
   if (wanted.trim() === "" || limit < 1) return [];
   const size = Math.min(limit, maxLimit) * perText;
-  const { aggregations } = await server.request<Answer>({
-    method: "POST",
-    path: `/${alias}/_search`,
-    query: { allow_partial_search_results: false },
-    body: {
-      size: 0,
-      query: {
-        bool: {
-          filter: [live],
-          should: kinds.map((kind) => ({ prefix: { [`suggest.${kind}`]: wanted } })),
-          minimum_should_match: 1,
+  const snapshot = await snapshots.take(alias);
+  const { aggregations } = await server
+    .request<Answer>({
+      method: "POST",
+      path: "/_search",
+      query: { allow_partial_search_results: false },
+      body: {
+        pit: pointInTime(snapshot.id),
+        size: 0,
+        query: {
+          bool: {
+            filter: [live],
+            should: kinds.map((kind) => ({ prefix: { [`suggest.${kind}`]: wanted } })),
+            minimum_should_match: 1,
+          },
         },
+        aggs: Object.fromEntries(kinds.map((kind) => [kind, completions(`suggest.${kind}`, wanted, size)])),
       },
-      aggs: Object.fromEntries(kinds.map((kind) => [kind, completions(`suggest.${kind}`, wanted, size)])),
-    },
-    kind: "read",
-  });
+      kind: "read",
+    })
+    .finally(() => snapshot.release(false));
   const ids = new Map<string, string>();
   for (const { key, first } of kinds.flatMap((kind) => aggregations[kind].buckets)) {
     const text = suggestedText(key);

@@ -1,5 +1,4 @@
 import { isWeftError } from "@weft/kit";
-import { wordMark } from "./marked.ts";
 import type { Server } from "./server.ts";
 
 /**
@@ -11,7 +10,9 @@ export const analyses = ["en", "de", "plain"] as const;
 export type Analysis = (typeof analyses)[number];
 
 /** Written with the template; a higher one replaces a lower one. */
-const version = 1;
+const version = 2;
+/** Longest word, in UTF-16 code units; Lucene refuses a document with a term over 32,766 bytes. */
+const maxWordLength = 8000;
 
 const stemming: Readonly<Record<Analysis, readonly string[]>> = {
   en: ["asciifolding", "porter_stem"],
@@ -30,8 +31,8 @@ export function analyzerName(analysis: Analysis): string {
 
 const analysis = {
   tokenizer: {
-    // What stands between the end of a word and the beginning of the next.
-    weft_words: { type: "simple_pattern_split", pattern: `${wordMark}[^${wordMark}]*${wordMark}` },
+    // The words are cut before they come here. One that is too long is truncated below, and not cut in two here.
+    weft_words: { type: "whitespace", max_token_length: 1_048_576 },
   },
   filter: {
     // `libfoo-dev` is `libfoo` and `dev`, and as a query the phrase of them: so it is found as it stands, and nothing
@@ -46,8 +47,7 @@ const analysis = {
       type_table: ["＋ => ALPHA", "＃ => ALPHA"],
     },
     weft_light_german: { type: "stemmer", language: "light_german" },
-    // Lucene refuses a document with a term over 32,766 bytes.
-    weft_longest: { type: "truncate", length: 8000 },
+    weft_longest: { type: "truncate", length: maxWordLength },
   },
   analyzer: Object.fromEntries(
     analyses.map((name) => [analyzerName(name), { tokenizer: "weft_words", filter: filters(name) }]),
@@ -57,8 +57,8 @@ const analysis = {
 const settings = {
   number_of_shards: 1,
   auto_expand_replicas: "0-1",
-  // For what reads the index as it is: counts and suggestions. Set here, it also keeps an idle index fresh.
-  refresh_interval: "500ms",
+  // The refresh interval is Elasticsearch's own: while nobody searches there is none, which doubles what a bulk costs.
+  // Whoever reads refreshes first.
   analysis,
 };
 

@@ -1,6 +1,6 @@
 import { type IndexDefinition, readQueryText } from "@weft/search";
 import { wordFields, wordPath } from "./mapping.ts";
-import { markPart } from "./marked.ts";
+import { spellPart } from "./spelled.ts";
 import { analyses } from "./template.ts";
 
 /** Weight of a match in a keyword field: a name or a tag says more than a word within a text. */
@@ -18,7 +18,7 @@ export function wordsQuery(definition: IndexDefinition, text: string, only?: rea
     analyses.map((analysis) => `${wordPath(analysis, name)}^${type.kind === "text" ? type.weight : keywordWeight}`),
   );
   // A word that stands there twice asks for nothing more.
-  const phrases = new Set(readQueryText(text).map(markPart));
+  const phrases = new Set(readQueryText(text).map(spellPart));
   if (phrases.size === 0) return undefined;
   const queries = [...phrases].map((query) => ({ multi_match: { query, type: "phrase", fields: weighted } }));
   return { bool: { must: queries } };

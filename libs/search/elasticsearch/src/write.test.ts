@@ -48,7 +48,10 @@ async function applyTo(say: Say, changes: readonly DocumentChange[]): Promise<Sc
   try {
     await using server = new Server(options);
     const entry = { definition: shop, createTime: 0, alias: "weft.shop" };
-    return { results: await applyChanges({ server, clock: systemClock, random }, entry, changes), requests };
+    return {
+      results: await applyChanges({ server, clock: systemClock, random, bulkTimeoutMs: 5000 }, entry, changes),
+      requests,
+    };
   } finally {
     http.close();
     http.closeAllConnections();

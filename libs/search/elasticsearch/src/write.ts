@@ -1,15 +1,14 @@
-import { backoffMs, type Clock, WeftError } from "@weft/kit";
+import { backoffMs, type Clock, type JsonObject, WeftError } from "@weft/kit";
 import { changeFailure, type ChangeResult, type DocumentChange } from "@weft/search";
 import type { IndexEntry } from "./catalog.ts";
 import { type Failure, failureError, isPassing } from "./failures.ts";
 import type { Server } from "./server.ts";
-import { storedDocument, storedId, tombstone, tombstoneUpdate } from "./stored.ts";
+import { storedId, storing, tombstone, tombstoneUpdate } from "./stored.ts";
 
-/** Bytes of one request, about, and changes in it: so few that a slow server is done by the deadline. A larger document goes alone. */
-const maxRequestBytes = 4 * 1024 * 1024;
-const maxRequestItems = 500;
+/** Bytes of one request, about. A larger document goes alone. */
+const maxRequestBytes = 512 * 1024;
 /** Changes that are worth a request of their own beside another. */
-const laneSize = 50;
+const laneSize = 100;
 /** Requests of one `apply` at the same time: the threads of a small node. */
 const maxLanes = 4;
 /** Tries of an item that was turned away. */
@@ -23,13 +22,19 @@ export interface WriteContext {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Deadline of each request, in milliseconds. */
+  readonly bulkTimeoutMs: number;
 }
 
-/** A change on its way. */
-interface Item {
+/** A change and where its result goes. */
+interface Placed {
   readonly change: DocumentChange;
   /** In the list that was given. */
   readonly place: number;
+}
+
+/** A change on its way. */
+interface Item extends Placed {
   /** Its lines of the request. */
   readonly lines: string;
 }
@@ -41,8 +46,9 @@ interface Answer {
 }
 
 /**
- * Applies changes (laws F2, F3). Changes of one document keep their order; others go side by side. What is wrong with a
- * document is the result of its change; what is wrong with the server rejects, because the change may well be good.
+ * Applies changes (laws F2, F3). Changes of one document keep their order; others go side by side, so that the next
+ * request is made while the server is at work on another. What is wrong with a document is the result of its change;
+ * what is wrong with the server rejects, because the change may well be good.
  */
 export async function applyChanges(
   context: WriteContext,
@@ -50,17 +56,21 @@ export async function applyChanges(
   changes: readonly DocumentChange[],
 ): Promise<readonly ChangeResult[]> {
   const results: ChangeResult[] = [];
-  const lanes: Item[][] = Array.from({ length: Math.max(1, Math.min(maxLanes, changes.length / laneSize)) }, () => []);
+  const lanes: Placed[][] = Array.from({ length: laneCount(changes.length) }, () => []);
   for (const [place, change] of changes.entries()) {
     const failure = changeFailure(entry.definition, change);
-    if (failure === undefined)
-      lanes[laneOf(change.id, lanes.length)]?.push({ change, place, lines: linesOf(entry, change) });
+    if (failure === undefined) lanes[laneOf(change.id, lanes.length)]?.push({ change, place });
     else results[place] = failure;
   }
-  const ended = await Promise.allSettled(lanes.map((lane) => runLane(context, entry, lane, results)));
+  const writer = new Writer(context, entry, results);
+  const ended = await Promise.allSettled(lanes.map((lane) => writer.run(lane)));
   // None goes on behind the caller's back.
   for (const end of ended) if (end.status === "rejected") throw end.reason;
   return results;
+}
+
+function laneCount(changes: number): number {
+  return Math.max(1, Math.min(maxLanes, Math.floor(changes / laneSize)));
 }
 
 /** The same for the same id. */
@@ -70,80 +80,105 @@ function laneOf(id: string, lanes: number): number {
   return (hash >>> 0) % lanes;
 }
 
-function linesOf({ definition }: IndexEntry, change: DocumentChange): string {
-  const id = JSON.stringify(storedId(change.id));
-  if (change.version === undefined) {
-    // Elasticsearch's own numbering goes on from the stored version, whoever gave that.
-    if (change.kind === "put")
-      return `{"index":{"_id":${id}}}\n${storedDocument(definition, change.id, change.document)}\n`;
-    // Without a version there is nothing to remember of a document that never was: an update makes none.
-    return `{"update":{"_id":${id},"retry_on_conflict":10}}\n${tombstoneUpdate}\n`;
-  }
-  // Elasticsearch forgets the version of what it deletes after a minute: a tombstone keeps it.
-  const source = change.kind === "put" ? storedDocument(definition, change.id, change.document) : tombstone(change.id);
-  return `{"index":{"_id":${id},"version":${change.version},"version_type":"external"}}\n${source}\n`;
-}
+/** One `apply`. */
+class Writer {
+  readonly #context: WriteContext;
+  readonly #entry: IndexEntry;
+  readonly #results: ChangeResult[];
+  readonly #store: (id: string, document: JsonObject) => string;
+  #failed = false;
 
-async function runLane(
-  context: WriteContext,
-  entry: IndexEntry,
-  lane: readonly Item[],
-  results: ChangeResult[],
-): Promise<void> {
-  let request: Item[] = [];
-  let bytes = 0;
-  for (const item of lane) {
-    const size = Buffer.byteLength(item.lines);
-    if (request.length > 0 && (bytes + size > maxRequestBytes || request.length === maxRequestItems)) {
-      await send(context, entry, request, results);
-      [request, bytes] = [[], 0];
+  constructor(context: WriteContext, entry: IndexEntry, results: ChangeResult[]) {
+    this.#context = context;
+    this.#entry = entry;
+    this.#results = results;
+    this.#store = storing(entry.definition);
+  }
+
+  /** Sends changes, one request after the other, until each has its result or a request of any lane has failed. */
+  async run(lane: readonly Placed[]): Promise<void> {
+    try {
+      for (const request of this.#requests(lane)) {
+        if (this.#failed) return;
+        await this.#send(request);
+      }
+    } catch (error) {
+      this.#failed = true;
+      throw error;
     }
-    request.push(item);
-    bytes += size;
   }
-  if (request.length > 0) await send(context, entry, request, results);
-}
 
-/** Sends items until each has its result. */
-async function send(
-  { server, clock, random }: WriteContext,
-  { alias }: IndexEntry,
-  items: readonly Item[],
-  results: ChangeResult[],
-): Promise<void> {
-  let left = items;
-  for (let attempt = 1; left.length > 0; attempt += 1) {
-    const answer = await server.request<Answer>({
+  /** What is sent together; made when it is asked for. */
+  *#requests(lane: readonly Placed[]): Iterable<readonly Item[]> {
+    let request: Item[] = [];
+    let bytes = 0;
+    for (const { change, place } of lane) {
+      const lines = this.#linesOf(change);
+      const size = Buffer.byteLength(lines);
+      if (request.length > 0 && bytes + size > maxRequestBytes) {
+        yield request;
+        [request, bytes] = [[], 0];
+      }
+      request.push({ change, place, lines });
+      bytes += size;
+    }
+    if (request.length > 0) yield request;
+  }
+
+  #linesOf(change: DocumentChange): string {
+    const id = JSON.stringify(storedId(change.id));
+    if (change.version === undefined) {
+      // Elasticsearch's own numbering goes on from the stored version, whoever gave that.
+      if (change.kind === "put") return `{"index":{"_id":${id}}}\n${this.#store(change.id, change.document)}\n`;
+      // Without a version there is nothing to remember of a document that never was: an update makes none.
+      return `{"update":{"_id":${id},"retry_on_conflict":10}}\n${tombstoneUpdate}\n`;
+    }
+    // Elasticsearch forgets the version of what it deletes after a minute: a tombstone keeps it.
+    const source = change.kind === "put" ? this.#store(change.id, change.document) : tombstone(change.id);
+    return `{"index":{"_id":${id},"version":${change.version},"version_type":"external"}}\n${source}\n`;
+  }
+
+  /** Sends items until each has its result. */
+  async #send(items: readonly Item[]): Promise<void> {
+    const { clock, random } = this.#context;
+    let left = items;
+    for (let attempt = 1; left.length > 0; attempt += 1) {
+      const answers = await this.#request(left);
+      const again: Item[] = [];
+      let failure: Failure | undefined;
+      for (const [at, item] of left.entries()) {
+        const outcome = outcomeOf(item, Object.values(answers[at] ?? {})[0]);
+        if ("result" in outcome) this.#results[item.place] = outcome.result;
+        else {
+          failure ??= outcome.failure;
+          if (!isPassing(outcome.failure) && !isConflict(outcome.failure)) throw failureError(outcome.failure);
+          again.push(item);
+        }
+      }
+      if (failure !== undefined) {
+        if (attempt === maxAttempts) throw failureError(failure);
+        await clock.sleep(backoffMs(attempt, { ...betweenAttempts, random }));
+      }
+      left = inOrder(left, again);
+    }
+  }
+
+  async #request(items: readonly Item[]): Promise<Answer["items"]> {
+    const answer = await this.#context.server.request<Answer>({
       method: "POST",
-      path: `/${alias}/_bulk`,
+      path: `/${this.#entry.alias}/_bulk`,
       query: {
         require_alias: true,
         timeout: shardTimeout,
         filter_path: "items.*.status,items.*.error.type,items.*.error.reason",
       },
-      body: left.map(({ lines }) => lines).join(""),
+      body: items.map(({ lines }) => lines).join(""),
       // Sent again, a change with a version finds itself; one without would undo what came between.
-      kind: left.every(({ change }) => change.version !== undefined) ? "repeatable" : "once",
+      kind: items.every(({ change }) => change.version !== undefined) ? "repeatable" : "once",
+      timeoutMs: this.#context.bulkTimeoutMs,
     });
-    if (answer.items.length !== left.length) {
-      throw new WeftError("UNAVAILABLE", "Elasticsearch answered for other changes than it was sent");
-    }
-    const again: Item[] = [];
-    let failure: Failure | undefined;
-    for (const [at, item] of left.entries()) {
-      const outcome = outcomeOf(item, Object.values(answer.items[at] ?? {})[0]);
-      if ("result" in outcome) results[item.place] = outcome.result;
-      else {
-        failure ??= outcome.failure;
-        if (!isPassing(outcome.failure) && !isConflict(outcome.failure)) throw failureError(outcome.failure);
-        again.push(item);
-      }
-    }
-    if (failure !== undefined) {
-      if (attempt === maxAttempts) throw failureError(failure);
-      await clock.sleep(backoffMs(attempt, { ...betweenAttempts, random }));
-    }
-    left = inOrder(left, again);
+    if (answer.items.length === items.length) return answer.items;
+    throw new WeftError("UNAVAILABLE", "Elasticsearch answered for other changes than it was sent");
   }
 }
 
