@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JsonObject, Secret } from "@weft/kit";
 import { startServer } from "@weft/native";
-import type { IndexDefinition, SearchEngine } from "@weft/search";
+import type { SearchEngine } from "@weft/search";
+import { packages } from "@weft/search/fixtures";
 import { openElasticsearch } from "@weft/search-elasticsearch";
 import { cpuMs } from "./child.ts";
 import { type Benchmark, interleave, quantile, type Result } from "./result.ts";
@@ -19,21 +20,6 @@ const freshnessProbes = 40;
 const source = join(import.meta.dirname, "../../tests/system/data/packages.ndjson");
 
 type MappingProperty = estypes.MappingProperty;
-
-const packages: IndexDefinition = {
-  index: "packages",
-  idField: "id",
-  languageField: "lang",
-  fields: new Map([
-    ["name", { kind: "keyword", facet: false, suggest: true }],
-    ["summary", { kind: "text", weight: 3, suggest: false }],
-    ["description", { kind: "text", weight: 1, suggest: false }],
-    ["section", { kind: "keyword", facet: true, suggest: false }],
-    ["tags", { kind: "keyword", facet: true, suggest: false }],
-    ["lang", { kind: "keyword", facet: true, suggest: false }],
-    ["installedKiB", { kind: "integer", facet: false }],
-  ]),
-};
 
 /** What a document's words are analysed by when nobody looks at its language first: all of it, in each way. */
 const everyLanguage: MappingProperty = {

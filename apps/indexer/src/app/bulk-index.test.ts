@@ -1,22 +1,9 @@
 import { ManualClock, WeftError } from "@weft/kit";
-import type { ChangeResult, DocumentChange, IndexDefinition, SearchEngine } from "@weft/search";
+import type { ChangeResult, DocumentChange, SearchEngine } from "@weft/search";
+import { packages } from "@weft/search/fixtures";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestEngine, testLines } from "../testing.ts";
 import { type BulkContext, bulkIndex, type BulkLine } from "./bulk-index.ts";
-
-const packages: IndexDefinition = {
-  index: "packages",
-  idField: "id",
-  languageField: "lang",
-  fields: new Map([
-    ["name", { kind: "keyword", facet: false, suggest: true }],
-    ["summary", { kind: "text", weight: 3, suggest: false }],
-    ["description", { kind: "text", weight: 1, suggest: false }],
-    ["tags", { kind: "keyword", facet: true, suggest: false }],
-    ["lang", { kind: "keyword", facet: true, suggest: false }],
-    ["installedKiB", { kind: "integer", facet: false }],
-  ]),
-};
 
 const { signal } = new AbortController();
 const stack = new AsyncDisposableStack();

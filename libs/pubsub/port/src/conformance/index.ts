@@ -5,6 +5,7 @@ import type { PubSubFixture } from "./fixture.ts";
 import { groupLaws } from "./group-laws.ts";
 
 export type { PubSubFixture } from "./fixture.ts";
+export { killedProcessesLoseNothing, type KilledProcessesOptions } from "./killed-processes.ts";
 export { pubsubOperations } from "./operations.ts";
 
 /** Every law of `PubSub`, as data: a test can run one of them by itself. */

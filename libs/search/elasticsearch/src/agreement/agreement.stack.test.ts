@@ -4,26 +4,12 @@ import { join } from "node:path";
 import type { JsonObject } from "@weft/kit";
 import { within } from "@weft/kit/testing";
 import { describeBackend } from "@weft/native/testing";
-import type { IndexDefinition, SearchEngine } from "@weft/search";
+import type { SearchEngine } from "@weft/search";
+import { packages } from "@weft/search/fixtures";
 import { openEmbeddedSearch } from "@weft/search-embedded";
 import { expect, test } from "vitest";
 import { openFixture } from "../fixture.ts";
 import { queriesFrom } from "./queries.ts";
-
-const packages: IndexDefinition = {
-  index: "packages",
-  idField: "id",
-  languageField: "lang",
-  fields: new Map([
-    ["name", { kind: "keyword", facet: false, suggest: true }],
-    ["summary", { kind: "text", weight: 3, suggest: false }],
-    ["description", { kind: "text", weight: 1, suggest: false }],
-    ["section", { kind: "keyword", facet: true, suggest: false }],
-    ["tags", { kind: "keyword", facet: true, suggest: false }],
-    ["lang", { kind: "keyword", facet: true, suggest: false }],
-    ["installedKiB", { kind: "integer", facet: false }],
-  ]),
-};
 
 /** A query to which the engines answer otherwise, and why that is so. */
 interface Difference {

@@ -25,3 +25,19 @@ export const shop: IndexDefinition = {
     ["sold", { kind: "boolean", facet: true }],
   ]),
 };
+
+/** The index of the package descriptions in four languages that tests and benchmarks load. */
+export const packages: IndexDefinition = {
+  index: "packages",
+  idField: "id",
+  languageField: "lang",
+  fields: new Map([
+    ["name", { kind: "keyword", facet: false, suggest: true }],
+    ["summary", { kind: "text", weight: 3, suggest: false }],
+    ["description", { kind: "text", weight: 1, suggest: false }],
+    ["section", { kind: "keyword", facet: true, suggest: false }],
+    ["tags", { kind: "keyword", facet: true, suggest: false }],
+    ["lang", { kind: "keyword", facet: true, suggest: false }],
+    ["installedKiB", { kind: "integer", facet: false }],
+  ]),
+};
