@@ -1,4 +1,4 @@
-import { randomFillSync } from "node:crypto";
+import { randomBytes } from "./random.ts";
 
 /** Makes ids; passed in so that tests know them beforehand. */
 export type NewId = () => string;
@@ -24,25 +24,12 @@ function nextUuid(nowMs: number): string {
       sequence = 0;
     }
   }
-  const bytes = random(16);
+  const bytes = randomBytes(16);
   bytes.writeUIntBE(lastMs, 0, 6);
   bytes.writeUInt16BE(0x7000 | sequence, 6);
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
   const hex = bytes.toString("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
-
-/** Random bytes are taken by the page: asking the system for a few at a time is most of what an id would cost. */
-const page = Buffer.alloc(4096);
-let used = page.length;
-
-function random(size: number): Buffer {
-  if (used + size > page.length) {
-    randomFillSync(page);
-    used = 0;
-  }
-  used += size;
-  return page.subarray(used - size, used);
 }
 
 /** Ids that count up, for tests: `prefix-1`, `prefix-2` … */

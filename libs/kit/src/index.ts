@@ -23,6 +23,7 @@ export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 export { Latest } from "./latest.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";
+export { randomHex } from "./random.ts";
 export { Secret } from "./secret.ts";
 export { parseServerUrl, type ServerUrl, type ServerUrlOptions } from "./server-url.ts";
 export { watchSignals } from "./signals.ts";

@@ -1,4 +1,4 @@
-import { randomFillSync } from "node:crypto";
+import { randomHex } from "@weft/kit";
 
 /** Where a piece of work belongs, by W3C Trace Context (https://www.w3.org/TR/trace-context/). */
 export interface TraceContext {
@@ -34,17 +34,4 @@ export function formatTraceparent(context: TraceContext): string {
 export function childOf(parent: TraceContext | undefined): TraceContext {
   const spanId = randomHex(8);
   return parent === undefined ? { traceId: randomHex(16), spanId, sampled: true } : { ...parent, spanId };
-}
-
-/** Random bytes are taken by the page: for every call in a mesh, asking the system for a few is what costs most. */
-const pool = Buffer.alloc(4096);
-let used = pool.length;
-
-function randomHex(bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  used += bytes;
-  return pool.toString("hex", used - bytes, used);
 }

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "@weft/native";
 import { blockUrlDefaults, type BlockUrls, type Profile } from "@weft/blocks";
 
 const root = join(import.meta.dirname, "../../..");
@@ -149,17 +149,6 @@ export async function until(
     }
     await sleep(20);
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  server.close();
-  await once(server, "close");
-  return address.port;
 }
 
 async function status(env: Readonly<Record<string, string>>): Promise<readonly MeshProcess[]> {
