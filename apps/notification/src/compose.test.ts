@@ -89,7 +89,7 @@ test("two replicas welcome, list, watch and forget by the contract", { timeout: 
   await one.pubsub.publish("weft.user.v1", [created, created]);
   const titles = async (): Promise<string[]> =>
     (await two.client.list({}, ada)).notifications.map((notification) => notification.title);
-  await within(3000, "the welcome", async () => (await titles()).length > 0);
+  await within(15_000, "the welcome", async () => (await titles()).length > 0);
   expect(await titles()).toEqual(["Welcome to Weft, Ada"]);
   const welcome = (await one.client.get({ id: "welcome-ada" }, ada)).notification;
   expect(welcome).toMatchObject({ type: "welcome", userId: "ada", read: false });
@@ -102,7 +102,7 @@ test("two replicas welcome, list, watch and forget by the contract", { timeout: 
   const abort = new AbortController();
   const watched = new Recorder(one.client.watch({ userId: "ada", eventId: "1" }, { ...ada, signal: abort.signal }));
   await two.client.send({ userId: "ada", type: "news", title: "News", requestId: "r" }, admin);
-  await within(3000, "the watcher hears of it", () => watched.values.length > 0);
+  await within(15_000, "the watcher hears of it", () => watched.values.length > 0);
   expect(watched.last).toMatchObject({ eventId: "2", notification: { title: "News" } });
   abort.abort();
   await watched.ended.catch(() => undefined);
@@ -149,8 +149,8 @@ test("two replicas welcome, list, watch and forget by the contract", { timeout: 
   });
 
   await one.pubsub.publish("weft.user.v1", [event("deleted", "ada", 2n), created]);
-  await within(3000, "the inbox is empty", async () => (await titles()).length === 0);
-  await within(3000, "all events are handled", async () =>
+  await within(15_000, "the inbox is empty", async () => (await titles()).length === 0);
+  await within(15_000, "all events are handled", async () =>
     (await one.pubsub.lag("notification")).every(({ committed, end }) => committed === end),
   );
   expect(await titles()).toEqual([]);
@@ -168,7 +168,7 @@ test("a mail server that is configured gets the welcome", { timeout: 20_000 }, a
   await using stack = new AsyncDisposableStack();
   const { client, pubsub } = await start(fixture, stack, server.url);
   await pubsub.publish("weft.user.v1", [event("created", "ada", 1n)]);
-  await within(5000, "the mail is noted as delivered", async () => {
+  await within(15_000, "the mail is noted as delivered", async () => {
     const { notifications } = await client.list({}, { authorization: "ada" });
     return notifications[0]?.deliveries[1]?.state === DeliveryState.DELIVERED;
   });

@@ -45,7 +45,7 @@ test("a search that is asked again comes from the cache, and a change is found b
   await put("a");
   const first = await find();
   expect(first).toMatchObject({ totalHits: 1, facets: { colour: {} } });
-  await within(5000, "a hit", async () => {
+  await within(15_000, "a hit", async () => {
     expect(await find()).toEqual(first);
     return (await counted("hit")) > 0;
   });

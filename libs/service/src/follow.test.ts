@@ -42,8 +42,8 @@ test("events are handled until the signal aborts, each a line in the trace of it
   const stop = new AbortController();
   const following = follow({ pubsub, topic, group: "g", handle, log }, stop.signal);
   await pubsub.publish(topic.name, [event("one"), event("two")]);
-  await within(5000, "both are handled", () => handled.length === 2);
-  await within(5000, "the last is logged", () => lines.length === 4);
+  await within(15_000, "both are handled", () => handled.length === 2);
+  await within(15_000, "the last is logged", () => lines.length === 4);
   stop.abort();
   await following;
   await pubsub.publish(topic.name, [event("three")]);

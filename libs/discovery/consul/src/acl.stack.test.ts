@@ -23,13 +23,13 @@ describeBackend(
     test("the documented policy is enough", async () => {
       await using discovery = await open(await tokens.allow(rules("write")));
       const lists = new Recorder(discovery.watch("user", new AbortController().signal));
-      const registration = await discovery.register(instance, { ttlMs: 1000 });
-      await lists.until(1000, "the instance", (list) => list.instances.length === 1);
-      // Beats are allowed too.
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      const registration = await discovery.register(instance, { ttlMs: 3000 });
+      await lists.until(10_000, "the instance", (list) => list.instances.length === 1);
+      // Longer than the TTL: beats are allowed too.
+      await new Promise((resolve) => setTimeout(resolve, 3500));
       expect(await discovery.list()).toEqual([instance]);
       await registration[Symbol.asyncDispose]();
-      await lists.until(1000, "nobody", (list) => list.instances.length === 0);
+      await lists.until(10_000, "nobody", (list) => list.instances.length === 0);
     });
 
     test("a token that may only read can't register", async () => {

@@ -19,8 +19,9 @@ describeBackend(
 
     test("the documented policy is enough", async () => {
       await using locks = await open(await tokens.allow(`${keys} session_prefix "" { policy = "write" }`));
-      const lease = await locks.acquire("job", { ttlMs: 300 });
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const lease = await locks.acquire("job", { ttlMs: 3000 });
+      // Longer than the TTL: it has been renewed.
+      await new Promise((resolve) => setTimeout(resolve, 3500));
       expect(lease?.lost.aborted).toBe(false);
       await lease?.release();
       expect(await locks.acquire("job")).toBeDefined();

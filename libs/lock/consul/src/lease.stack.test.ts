@@ -37,14 +37,15 @@ describeBackend("consul", (server) => {
     const url = urlOf();
     await using holder = await acquireElsewhere(
       url,
-      'lease.lost.addEventListener("abort", () => void locks.acquire("lost was seen", { ttlMs: 60_000 }));',
+      // It waits: the test looks by taking the lock for a moment.
+      'lease.lost.addEventListener("abort", () => void locks.acquire("lost was seen", { ttlMs: 60_000, waitMs: 30_000 }));',
     );
     await using locks = await open(url);
     holder.signal("SIGSTOP");
-    const next = await locks.acquire("job", { waitMs: 5000 });
+    const next = await locks.acquire("job", { ttlMs: 60_000, waitMs: 10_000 });
     expect(next).toBeDefined();
     holder.signal("SIGCONT");
-    await within(2000, "lost", async () => {
+    await within(10_000, "lost", async () => {
       const seen = await locks.acquire("lost was seen");
       await seen?.release();
       return seen === undefined;
@@ -84,13 +85,13 @@ describeBackend("consul", (server) => {
     await using stack = new AsyncDisposableStack();
     const { url, proxy } = stack.use(await openTestNamespace(server().port));
     const locks = stack.use(await open(url));
-    const lease = await locks.acquire("job", { ttlMs: 1500 });
+    const lease = await locks.acquire("job", { ttlMs: 3000 });
     const direct = new Secret(url.replace(/:\d+\?/, `:${server().port}?`));
     const other = stack.use(await openConsulLocks({ url: direct }));
     // As when the agent's node leaves the cluster, while its holder can't be told.
     await proxy.stall();
     await endSessions(server().port, url);
-    const next = await other.acquire("job", { waitMs: 5000 });
+    const next = await other.acquire("job", { waitMs: 15_000 });
     expect(next).toBeDefined();
     expect(lease?.lost.aborted).toBe(true);
     await proxy.restore();

@@ -37,15 +37,15 @@ test(
       },
     });
     await other.publish("t", [event(1), event(2)]);
-    await within(3000, "the first delivery", () => byStalled.length === 1);
+    await within(15_000, "the first delivery", () => byStalled.length === 1);
     const byOther: string[] = [];
     const second = await other.subscribe({ ...options, handle: async ({ event: { id } }) => void byOther.push(id) });
-    await within(3000, "the takeover", () => byOther.length === 2);
+    await within(15_000, "the takeover", () => byOther.length === 2);
     expect(byOther).toEqual(["1", "2"]);
 
     // The old delivery ends only now: its acknowledgement must not count, and it reads no further.
     goOn.resolve();
-    await within(3000, "the lane is given up", async () => {
+    await within(15_000, "the lane is given up", async () => {
       await clock.advance(Math.max(0, Date.now() - clock.now()));
       return (await other.lag("g")).every(({ committed, end }) => committed === end);
     });
@@ -53,7 +53,7 @@ test(
 
     await second[Symbol.asyncDispose]();
     await other.publish("t", [event(3)]);
-    await within(3000, "the stalled one works again", async () => {
+    await within(15_000, "the stalled one works again", async () => {
       await clock.advance(Math.max(0, Date.now() - clock.now()));
       return byStalled.length === 2;
     });

@@ -6,9 +6,9 @@ import type { Lease, Locks } from "../index.ts";
 import type { LockFixture } from "./fixture.ts";
 
 const soonMs = 1000;
-const ttlMs = 1000;
+const ttlMs = 2000;
 /** What others wait for a lock that they are going to get: never the limit that is tested. */
-const patienceMs = 5000;
+const patienceMs = 15_000;
 
 /** The laws of {@link Locks}. */
 export const laws: readonly Law<LockFixture>[] = [
