@@ -9,9 +9,9 @@ import { type Benchmark, interleave, type Result } from "./result.ts";
 
 const keys = 10_000;
 const valueBytes = 256;
-const rounds = 9;
+const rounds = 27;
 /** Of one figure of one round, in milliseconds: short, so that neighbours meet the same machine. */
-const sliceMs = 300;
+const sliceMs = 100;
 const callers = [1, 16, 64];
 /** Before the first figure, in milliseconds: until the code of both is compiled. */
 const warmUpMs = 2000;

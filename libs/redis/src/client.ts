@@ -1,4 +1,5 @@
-import { Cluster, Command, Redis } from "ioredis";
+import type { Socket } from "node:net";
+import { Cluster, Redis } from "ioredis";
 import {
   backoffMs,
   type Clock,
@@ -9,6 +10,7 @@ import {
   systemClock,
   WeftError,
 } from "@weft/kit";
+import { Call } from "./call.ts";
 import { makeRedis, reconnectPauses } from "./connect.ts";
 import { bare, isUnknownScript, redisError } from "./errors.ts";
 import { Link } from "./link.ts";
@@ -70,17 +72,20 @@ export async function openRedis(options: OpenRedisOptions): Promise<RedisClient>
 
 /** For calls under way when the client is closed, in milliseconds. */
 const closeTimeoutMs = 2000;
+/** How many commands wait for others of their turn. */
+const maxHeld = 8;
 
 class Client implements RedisClient {
   readonly namespace: string;
   readonly #redis: Redis | Cluster;
   readonly #link: Link;
-  readonly #pending: Pending<Command>;
+  readonly #pending: Pending;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #closed = new AbortController();
   #lastError: Error | undefined;
-  #isHeldBack = false;
+  /** Where commands of this turn are held back, and how many. */
+  #held: { readonly stream: Pick<Socket, "cork" | "uncork">; commands: number } | undefined;
 
   constructor({ url, timeoutMs = 5000, graceMs = 1000, clock = systemClock, log = silentLog }: OpenRedisOptions) {
     const settings = readRedisUrl(url);
@@ -148,28 +153,31 @@ class Client implements RedisClient {
     this.#redis.disconnect();
   }
 
-  async #send(name: string, args: RedisArgument[]): Promise<RedisReply> {
-    const command = new Command(name, args);
-    this.#pending.add(command);
+  #send(name: string, args: RedisArgument[]): Promise<RedisReply> {
+    const call = new Call(name, args, this.#pending);
     this.#holdBack();
-    try {
-      // What the protocol can hold, when no encoding is asked for.
-      return (await this.#redis.sendCommand(command)) as RedisReply;
-    } catch (error) {
-      throw redisError(error);
-    } finally {
-      this.#pending.end(command);
-    }
+    return this.#redis.sendCommand(call) as Promise<RedisReply>;
   }
 
-  /** Commands of one turn leave together: a system call for each would cost more than all else. */
+  /**
+   * Commands of one turn leave together: a system call for each would cost more than all else. Of many a part leaves
+   * before, so that the server works on it while the rest is made.
+   */
   #holdBack(): void {
-    if (this.#isHeldBack || this.#redis instanceof Cluster || this.#pending.size < 2) return;
+    const held = this.#held;
+    if (held !== undefined) {
+      held.commands += 1;
+      if (held.commands % maxHeld !== 0) return;
+      held.stream.uncork();
+      held.stream.cork();
+      return;
+    }
+    if (this.#redis instanceof Cluster || this.#pending.size < 2) return;
     const { stream } = this.#redis;
-    this.#isHeldBack = true;
+    this.#held = { stream, commands: 0 };
     stream.cork();
     process.nextTick(() => {
-      this.#isHeldBack = false;
+      this.#held = undefined;
       stream.uncork();
     });
   }

@@ -8,10 +8,10 @@ function open() {
   const pending = new Pending({ timeoutMs: 1000, clock, late: () => new Error("late"), onSilence });
   const control = new AbortController();
   const watching = pending.watch(control.signal);
-  const call = (): { reject: Mock<(error: Error) => void> } => {
-    const made = { reject: vi.fn<(error: Error) => void>() };
-    pending.add(made);
-    return made;
+  const call = (): { reject: Mock<(error: Error) => void>; end(): void } => {
+    const reject = vi.fn<(error: Error) => void>();
+    const waiting = pending.add({ reject });
+    return { reject, end: () => pending.end(waiting) };
   };
   return { clock, onSilence, pending, control, watching, call };
 }
@@ -21,7 +21,7 @@ test("a call ends at its deadline, a tenth later at most; one that was answered 
   const answered = call();
   await clock.advance(50);
   const late = call();
-  pending.end(answered);
+  answered.end();
   await clock.advance(999);
   expect(late.reject).not.toHaveBeenCalled();
   await clock.advance(101);
@@ -31,10 +31,10 @@ test("a call ends at its deadline, a tenth later at most; one that was answered 
 });
 
 test("silence is that nothing was answered while calls were late", async () => {
-  const { clock, onSilence, pending, call } = open();
+  const { clock, onSilence, call } = open();
   call();
   await clock.advance(600);
-  pending.end(call());
+  call().end();
   await clock.advance(600);
   expect(onSilence).not.toHaveBeenCalled();
   call();
@@ -43,6 +43,32 @@ test("silence is that nothing was answered while calls were late", async () => {
   // With no call under way there is nothing to hear.
   await clock.advance(5000);
   expect(onSilence).toHaveBeenCalledTimes(1);
+});
+
+test("calls end in any order, and each once", async () => {
+  const { clock, pending, call } = open();
+  const [first, second, third, fourth] = [call(), call(), call(), call()];
+  second.end();
+  second.end();
+  expect(pending.size).toBe(3);
+  // Looks take the place of the second away, and leave those around it.
+  await clock.advance(500);
+  const fifth = call();
+  fourth.end();
+  first.end();
+  expect(pending.size).toBe(2);
+  await clock.advance(600);
+  expect(third.reject).toHaveBeenCalledTimes(1);
+  expect(fifth.reject).not.toHaveBeenCalled();
+  third.end();
+  expect(pending.size).toBe(1);
+  await clock.advance(500);
+  expect(fifth.reject).toHaveBeenCalledTimes(1);
+  const sixth = call();
+  expect(pending.size).toBe(1);
+  sixth.end();
+  expect(pending.size).toBe(0);
+  for (const ended of [first, second, fourth, sixth]) expect(ended.reject).not.toHaveBeenCalled();
 });
 
 test("it ends with its signal", async () => {

@@ -97,6 +97,23 @@ describeBackend(
         }
       });
 
+      test("what leaves together arrives as it is, text and bytes, each answer at its own call", async () => {
+        await using redis = await openRedis({ url: new Secret(server().url) });
+        const texts = ["", "plain", "äöü €", "😀".repeat(5000), "\r\n$3\r\n"];
+        const args = [...texts, ...texts.map((text) => Buffer.from(text)), Buffer.from([0, 255, 13, 10])];
+        const echoes = Array.from({ length: 50 }, (_, n) => {
+          const arg = args[n % args.length] ?? "";
+          return redis.call("echo", [arg]).then((reply) => expect(reply).toEqual(Buffer.from(arg)));
+        });
+        const lists = args.map(async (arg, n) => {
+          await redis.call("rpush", [`ä${n}`, "€", arg, Buffer.from("x"), arg, "end"]);
+          const all = ["€", arg, "x", arg, "end"].map((text) => Buffer.from(text));
+          expect(await redis.call("lrange", [`ä${n}`, "0", "-1"])).toEqual(all);
+        });
+        const wrong = redis.call("get", ["ä0"]);
+        await Promise.all([...echoes, ...lists, expect(wrong).rejects.toMatchObject({ reason: "DATA_LOSS" })]);
+      });
+
       test("what is under way when the client is closed is still answered", async () => {
         const redis = await openRedis({ url: new Secret(server().url) });
         const underWay = redis.call("debug", ["sleep", "0.3"]);
