@@ -29,6 +29,8 @@ test.each([
   ["bytes that are no message", { type: UserCreatedSchema.typeName, data: Uint8Array.of(0xff, 0xff) }],
   ["no user", created({})],
   ["a user without an id", created({ user: { name: "Nobody" } })],
+  ["a user without a version", created({ user: { id: "u1", name: "Ada" } })],
+  ["a version that nobody has", created({ user: { id: "u1", version: -1n } })],
   ["a deletion of nobody", { type: UserDeletedSchema.typeName, data: new Uint8Array() }],
 ])("%s is INVALID_ARGUMENT", (_, event) => {
   expect(() => readUserEvent(event)).toThrow(refused);

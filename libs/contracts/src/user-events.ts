@@ -17,7 +17,7 @@ export type UserEvent =
 
 /**
  * Reads a CloudEvent of {@link userTopic}. Undefined for a type that is not known here: a newer one, of no concern.
- * `INVALID_ARGUMENT` for a payload that can't be read or names no user.
+ * `INVALID_ARGUMENT` for a payload that can't be read, or names no user or no version.
  */
 export function readUserEvent(event: { readonly type: string; readonly data: Uint8Array }): UserEvent | undefined {
   switch (event.type) {
@@ -42,7 +42,9 @@ function read<D extends DescMessage>(schema: D, data: Uint8Array): MessageShape<
   }
 }
 
-function named<T extends { readonly id: string }>(user: T | undefined): T {
+function named<T extends { readonly id: string; readonly version: bigint }>(user: T | undefined): T {
   if (user === undefined || user.id === "") throw new WeftError("INVALID_ARGUMENT", "the event names no user");
+  // Without one nobody could say what is newer, and a deletion would give way to anything.
+  if (user.version < 1n) throw new WeftError("INVALID_ARGUMENT", "the event has no version of its user");
   return user;
 }

@@ -3,20 +3,25 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, relative } from "node:path";
 import { writeDependencies } from "./dependencies.ts";
+import { recordGolden } from "./golden.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const dependencies = join(root, ".cache/proto");
 const generated = join(root, "libs/contracts/src/gen");
 const baseline = "proto/baseline.binpb";
 
-const usage = "usage: npm run proto -- [check | generate | release]";
+const usage = "usage: npm run proto -- [check | generate | golden | release]";
 
 process.exitCode = await main(process.argv[2] ?? "check");
 
 async function main(command: string): Promise<number> {
-  if (command !== "generate" && command !== "check" && command !== "release") {
+  if (!["check", "generate", "golden", "release"].includes(command)) {
     console.error(usage);
     return 1;
+  }
+  if (command === "golden") {
+    await recordGolden();
+    return 0;
   }
   await writeDependencies(dependencies);
   if (command === "generate") return buf("generate");

@@ -67,6 +67,22 @@ test("events in any order, any of them repeated, end in the same state", { timeo
   );
 });
 
+test("a person who is announced again is not welcomed again, and is made where nothing is known of them", async () => {
+  await takeIn(parts, created);
+  const again: AccountEvent = { kind: "updated", account: account(1) };
+  await takeIn(parts, again);
+  expect(await inboxOf("u1")).toHaveLength(1);
+
+  const lost: AccountEvent = { kind: "updated", account: account(4, { userId: "u2" }) };
+  await takeIn(parts, lost);
+  expect(await parts.people.get("u2")).toMatchObject({ version: 4, email: "ada4@example.org", welcomed: false });
+  expect(await inboxOf("u2")).toEqual([]);
+
+  await takeIn(parts, deleted);
+  await takeIn(parts, again);
+  expect(await parts.people.get("u1")).toMatchObject({ state: "deleted" });
+});
+
 test("nothing of a deleted person is left but the mark", async () => {
   await takeIn(parts, created);
   await updatePreferences(parts, "u1", (before) => ({ ...before, locale: "de" }));

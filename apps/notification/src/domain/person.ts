@@ -18,7 +18,7 @@ export interface PresentPerson {
   readonly preferences?: Preferences;
 }
 
-/** What stays of somebody who was deleted, so that a late event can't bring them back. */
+/** What stays of somebody who was deleted, for good: so no event can bring them back, however late it comes. */
 export interface DeletedPerson {
   readonly state: "deleted";
   readonly userId: string;
