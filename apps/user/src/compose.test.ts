@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Blocks, blockUrlDefaults, openPubSub } from "@weft/blocks";
-import { UserCreatedSchema } from "@weft/contracts/event";
+import { UserCreatedSchema, UserUpdatedSchema } from "@weft/contracts/event";
 import { AuthService, UserService } from "@weft/contracts/user";
 import { newUuid, silentLog, systemClock } from "@weft/kit";
 import type { Delivery } from "@weft/pubsub";
 import { type Client, createClient, openServer, openTransport } from "@weft/rpc";
 import { startTestPostgres } from "@weft/sql-postgres/testing";
-import { createLogger } from "@weft/telemetry";
+import { createLogger, createMetrics } from "@weft/telemetry";
 import { compose } from "./compose.ts";
 
 const stack = new AsyncDisposableStack();
@@ -35,6 +35,7 @@ beforeAll(async () => {
       accessTokenMs: 900_000,
       refreshTokenMs: 900_000,
       adminTokenFile: undefined,
+      outboxRelay: "table",
     },
     blocks,
     clock: systemClock,
@@ -42,6 +43,7 @@ beforeAll(async () => {
     log: createLogger({ service: "user", instance: "test", level: "fatal" }),
     background: (_name, work) => void background.push(work),
     readiness: () => undefined,
+    metrics: createMetrics(),
   });
   const server = stack.use(await openServer({ host: "127.0.0.1", port: 0, log: silentLog, ...parts }));
   const running = background.map((work) => work(stop.signal));
@@ -126,4 +128,16 @@ test("the administrator imports a stream of people, of whom each is announced on
   expect(await users.importUsers(batches(), admin)).toMatchObject({ created: 0, skipped: 1999, failed: 1 });
   const { users: page } = await users.listUsers({ filter: 'name = "Person 1999"' }, admin);
   expect(page).toHaveLength(1);
+});
+
+test("the administrator has everybody announced again, and nobody else can", async () => {
+  await expect(users.republishUsers({})).rejects.toMatchObject({ reason: "UNAUTHENTICATED" });
+  const { republished } = await users.republishUsers({}, admin);
+  expect(republished).toBeGreaterThan(0);
+  const again = () =>
+    delivered.filter(({ event: { type, data } }) => {
+      return type === UserUpdatedSchema.typeName && fromBinary(UserUpdatedSchema, data).changed?.paths.length === 0;
+    });
+  await expect.poll(() => again().length, soon).toBe(republished);
+  expect(new Set(again().map(({ key }) => key)).size).toBe(republished);
 });

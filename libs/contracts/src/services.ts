@@ -1,4 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
+import { EventsService } from "./events.ts";
 import { IndexerService } from "./indexer.ts";
 import { NotificationService } from "./notification.ts";
 import { SearchService } from "./search.ts";
@@ -9,6 +10,7 @@ export const services: readonly { readonly service: DescService; readonly target
   { service: UserService, target: "user" },
   { service: AuthService, target: "user" },
   { service: IndexerService, target: "indexer" },
+  { service: EventsService, target: "indexer" },
   { service: SearchService, target: "search" },
   { service: NotificationService, target: "notification" },
 ];

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "@weft/native";
 import { blockUrlDefaults, type BlockUrls, type Profile } from "@weft/blocks";
@@ -118,17 +119,25 @@ export function runningMesh(): (Pick<Mesh, "url" | "dataDir" | "env"> & AsyncDis
   return { url, dataDir, env, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-/** Runs the CLI to its end. */
-export async function runWeft(
+/** Begins a command of the CLI; it is ended after 30 s at the latest. */
+export function spawnWeft(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
-  const child = spawn(process.execPath, [weft, ...args], {
+): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, [weft, ...args], {
     cwd: root,
     env: { ...cleanEnvironment(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 30_000,
   });
+}
+
+/** Runs the CLI to its end. */
+export async function runWeft(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const child = spawnWeft(args, env);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -1,17 +1,12 @@
 import { createInterface } from "node:readline";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { createRegistry, type DescMethod, fromJson, type Message, toJson } from "@bufbuild/protobuf";
-import { Blocks, openDiscovery } from "@weft/blocks";
 import { services } from "@weft/contracts";
-import { isWeftError, type JsonValue, WeftError } from "@weft/kit";
-import { openTransport, type Transport } from "@weft/rpc";
-import { blockUrlsOf, type CommonConfig } from "@weft/service/config";
-import type { CallFlags } from "./cli.ts";
+import { type JsonValue, WeftError } from "@weft/kit";
+import { openAccess, reportErrors } from "./access.ts";
+import type { AccessFlags } from "./cli.ts";
 import type { Terminal } from "./terminal.ts";
-import { readLookConfig } from "./up/config.ts";
 
-export interface CallArguments extends CallFlags {
+export interface CallArguments extends AccessFlags {
   readonly method: string;
   readonly request: string | undefined;
 }
@@ -19,37 +14,15 @@ export interface CallArguments extends CallFlags {
 const registry = createRegistry(...services.map(({ service }) => service));
 const jsonOptions = { registry, alwaysEmitImplicit: true } as const;
 
-/**
- * Calls a method: prints the response as JSON, those of a stream a line each. An error is its message and reason on
- * standard error, as JSON with `--json`, and 1.
- */
-export async function callCommand(call: CallArguments, terminal: Terminal): Promise<number> {
-  try {
-    await run(call, terminal);
-    return 0;
-  } catch (error) {
-    if (!isWeftError(error)) throw error;
-    const { code, reason, message, violations } = error;
-    if (call.json === true) {
-      terminal.stderr.write(`${JSON.stringify({ code, reason, message, violations })}\n`);
-    } else {
-      const fields = violations.map(({ field, description }) => `\n  ${field}: ${description}`);
-      terminal.stderr.write(`weft: ${message} (${reason})${fields.join("")}\n`);
-    }
-    return 1;
-  }
+/** Calls a method: prints the response as JSON, those of a stream a line each. */
+export function callCommand(call: CallArguments, terminal: Terminal): Promise<number> {
+  return reportErrors(call, terminal, () => run(call, terminal));
 }
 
 async function run(call: CallArguments, terminal: Terminal): Promise<void> {
   const { method, target } = findMethod(call.method);
-  const config = readLookConfig(call, terminal);
   await using stack = new AsyncDisposableStack();
-  const transport = stack.use(await transportTo(target, call.address, config, stack));
-  const token = call.token ?? (isHere(call.address) ? adminToken(config.dataDir) : undefined);
-  const options = {
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    ...(call.timeout === undefined ? {} : { timeoutMs: call.timeout }),
-  };
+  const { transport, options } = await openAccess(target, call, terminal, stack);
   // On a terminal a single answer is for reading; anywhere else, and of a stream, an answer is a line.
   const isStream = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
   const indent = call.json === true || isStream || terminal.stdout.isTTY !== true ? undefined : 2;
@@ -116,29 +89,4 @@ export function findMethod(name: string): { readonly method: DescMethod; readonl
 
 function short(typeName: string): string {
   return typeName.replace(/^weft\./, "");
-}
-
-async function transportTo(
-  target: string,
-  address: string | undefined,
-  config: CommonConfig,
-  stack: AsyncDisposableStack,
-): Promise<Transport> {
-  if (address !== undefined) return openTransport({ address });
-  const blocks = new Blocks({ dataDir: config.dataDir, urls: blockUrlsOf(config), stack });
-  return openTransport({ target, discovery: await openDiscovery(blocks) });
-}
-
-/** Whether an address is on this machine: the administrator's token goes nowhere else unless it is given. */
-function isHere(address: string | undefined): boolean {
-  return address === undefined || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+$/.test(address);
-}
-
-/** What the embedded profile writes for its administrator; without it the call is anonymous. */
-function adminToken(dataDir: string): string | undefined {
-  try {
-    return readFileSync(join(dataDir, "admin-token"), "utf8").trim() || undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { WeftError } from "@weft/kit";
+import { addEventCommands } from "./events/commands.ts";
 import { type ServerName, serverNames } from "./stack/names.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -30,6 +31,14 @@ function programOf(terminal: Terminal, done: (exitCode: number) => void): Comman
     .showSuggestionAfterError();
   const dataDir = ["--data-dir <folder>", "folder of everything that is stored (WEFT_DATA_DIR)"] as const;
   const json = ["--json", "machine-readable output"] as const;
+  /** The options of a command that calls the mesh. */
+  const access = (command: Command): Command =>
+    command
+      .option("--token <token>", "access token; default the administrator's of the data folder")
+      .option("--address <host:port>", "go there, rather than where discovery says")
+      .option("--timeout <ms>", "deadline in milliseconds", count)
+      .option(...dataDir)
+      .option(...json);
 
   program
     .command("up")
@@ -67,20 +76,16 @@ function programOf(terminal: Terminal, done: (exitCode: number) => void): Comman
       done(await logsCommand(service, options, terminal));
     });
 
-  program
-    .command("call")
+  access(program.command("call"))
     .description('call a method, e.g. user.v1.UserService/GetUser \'{"id":"…"}\'')
     .argument("<method>", "package, service and method; `weft.` may be left out")
     .argument("[request]", "JSON; a client stream reads a JSON value a line from standard input")
-    .option("--token <token>", "access token; default the administrator's of the data folder")
-    .option("--address <host:port>", "go there, rather than where discovery says")
-    .option("--timeout <ms>", "deadline in milliseconds", count)
-    .option(...dataDir)
-    .option(...json)
-    .action(async (method: string, request: string | undefined, options: CallFlags) => {
+    .action(async (method: string, request: string | undefined, options: AccessFlags) => {
       const { callCommand } = await import("./call.ts");
       done(await callCommand({ method, request, ...options }, terminal));
     });
+
+  addEventCommands(program, { terminal, done, access });
 
   const stack = program
     .command("stack")
@@ -158,7 +163,8 @@ export interface LogsFlags extends CommonFlags {
   readonly lines: number;
 }
 
-export interface CallFlags extends CommonFlags {
+/** Of a command that calls the mesh. */
+export interface AccessFlags extends CommonFlags {
   readonly token?: string;
   readonly address?: string;
   readonly timeout?: number;

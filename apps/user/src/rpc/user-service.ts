@@ -9,6 +9,7 @@ import {
 import { implement, type ServiceImplementation } from "@weft/rpc";
 import { importUsers } from "../app/import-users.ts";
 import { listPage } from "../app/list-users.ts";
+import { republishUsers } from "../app/republish-users.ts";
 import { batchGetUsers, changeUser, createUser, getUser, removeUser, type UserContext } from "../app/users.ts";
 import { isAdmin, toMessage, toMessageFor, toPatch, toProfile } from "./convert.ts";
 
@@ -41,6 +42,9 @@ export function userService(context: UserContext): ServiceImplementation {
       const result = await importUsers(context, itemsOf(requests), { trace });
       return { ...result, errors: [...result.errors] };
     },
+    republishUsers: async (_, { trace, signal }) => ({
+      republished: await republishUsers(context, { trace, signal }),
+    }),
   });
 }
 

@@ -54,6 +54,15 @@ export async function lockUser(transaction: Transaction<Schema>, id: string): Pr
   return row === undefined ? undefined : toUser(row);
 }
 
+/** The next users by id, kept from being changed until the transaction ends. Others may refer to them: a log-in waits for nothing. */
+export async function lockPage(
+  transaction: Transaction<Schema>,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<readonly User[]> {
+  const query = transaction.selectFrom("users").selectAll().where("id", ">", after).orderBy("id").limit(limit);
+  return (await query.forNoKeyUpdate().execute()).map(toUser);
+}
+
 export async function findUsers(database: Kysely<Schema>, ids: readonly string[]): Promise<readonly User[]> {
   const rows = await database.selectFrom("users").selectAll().where("id", "in", ids).execute();
   return rows.map(toUser);

@@ -1,0 +1,1 @@
+export { type EventsContext, eventsService } from "./events-service.ts";
