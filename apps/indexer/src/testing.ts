@@ -2,13 +2,14 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Blocks, blockUrlDefaults, openSearch } from "@weft/blocks";
+import type { Clock } from "@weft/kit";
 import type { SearchEngine } from "@weft/search";
 
 /** An empty search engine in a folder of its own; both go with `stack`. */
-export async function openTestEngine(stack: AsyncDisposableStack): Promise<SearchEngine> {
+export async function openTestEngine(stack: AsyncDisposableStack, clock?: Clock): Promise<SearchEngine> {
   const dataDir = await mkdtemp(join(tmpdir(), "weft-indexer-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-  return openSearch(new Blocks({ dataDir, urls: blockUrlDefaults("embedded"), stack }));
+  return openSearch(new Blocks({ dataDir, urls: blockUrlDefaults("embedded"), stack, ...(clock && { clock }) }));
 }
 
 /** Lines of a file of the test data. */

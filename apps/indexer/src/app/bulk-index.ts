@@ -1,5 +1,6 @@
-import { backoffMs, type Clock, reasons, WeftError } from "@weft/kit";
-import type { ChangeResult, DocumentChange, IndexDefinition, SearchEngine } from "@weft/search";
+import { type Clock, type Log, WeftError } from "@weft/kit";
+import type { DocumentChange, IndexDefinition, SearchEngine } from "@weft/search";
+import { openPipeline, type PipelineEngine } from "@weft/search-pipeline";
 import { readDocument } from "../domain/bulk-document.ts";
 
 /** One line of a bulk load. */
@@ -25,8 +26,9 @@ export interface BulkProblem {
 }
 
 export interface BulkContext {
-  readonly engine: Pick<SearchEngine, "getIndex" | "apply">;
+  readonly engine: Pick<SearchEngine, "getIndex"> & PipelineEngine;
   readonly clock: Clock;
+  readonly log?: Log;
   readonly bulk: {
     /** Documents handed to the engine at once. */
     readonly batchSize: number;
@@ -37,13 +39,16 @@ export interface BulkContext {
 
 /** Most errors that are listed. */
 export const maxErrors = 1000;
-/** A batch ends with so many bytes of input, too: the engine takes 64 MiB. */
-const maxBatchBytes = 4 * 1024 * 1024;
+/** What is taken and not done yet: so many batches, and so many bytes. */
+const maxBatches = 8;
+const maxBytes = 16 * 1024 * 1024;
+/** A load of so many documents is worth relaxing the settings of its index. */
+const bulkLoadAfter = 5000;
 
 /**
- * Puts lines into an index, batch by batch: lines are taken no faster than the engine takes documents. A bad line is
- * reported and the rest goes in; a document that failed for a reason that may pass is tried again by itself.
- * `NOT_FOUND` when there is no such index.
+ * Puts lines into an index: they are taken no faster than the engine takes documents. A bad line is reported and the rest
+ * goes in; a document that failed for a reason that may pass is tried again. `NOT_FOUND` when there is no such index. An
+ * engine that fails for good ends the load.
  */
 export async function bulkIndex(
   context: BulkContext,
@@ -51,83 +56,81 @@ export async function bulkIndex(
   lines: AsyncIterable<readonly BulkLine[]>,
   signal: AbortSignal,
 ): Promise<BulkResult> {
-  const { definition } = await context.engine.getIndex(index);
-  const result = { indexed: 0, failed: 0, errors: [] as BulkProblem[] };
-  for await (const batch of regroup(lines, context.bulk.batchSize)) {
-    if (signal.aborted) throw WeftError.from(signal.reason);
-    const problems = await indexBatch(context, definition, batch, signal);
-    result.indexed += batch.length - problems.length;
-    result.failed += problems.length;
-    result.errors.push(...problems.slice(0, maxErrors - result.errors.length));
-  }
-  return result;
-}
-
-/** Batches of the engine's size out of those of the transport. */
-async function* regroup(
-  messages: AsyncIterable<readonly BulkLine[]>,
-  size: number,
-): AsyncIterable<readonly BulkLine[]> {
-  let batch: BulkLine[] = [];
-  let bytes = 0;
-  for await (const lines of messages) {
-    for (const line of lines) {
-      batch.push(line);
-      bytes += line.document.byteLength;
-      if (batch.length < size && bytes < maxBatchBytes) continue;
-      yield batch;
-      batch = [];
-      bytes = 0;
+  const { engine, clock, log, bulk } = context;
+  const { definition } = await engine.getIndex(index);
+  const broken = new AbortController();
+  const ended = AbortSignal.any([signal, broken.signal]);
+  const problems = new Problems();
+  let indexed = 0;
+  await using pipeline = openPipeline({
+    engine: watched(engine, (error) => broken.abort(error)),
+    index,
+    flushDocuments: bulk.batchSize,
+    maxBufferedDocuments: maxBatches * bulk.batchSize,
+    maxBufferedBytes: maxBytes,
+    attempts: bulk.attempts,
+    bulkLoadAfter,
+    signal: ended,
+    clock,
+    ...(log && { log }),
+  });
+  for await (const message of lines) {
+    for (const { line, document } of message) {
+      const change = readLine(definition, document);
+      if (change instanceof WeftError) problems.add({ line, reason: change.reason, detail: change.message });
+      else {
+        await pipeline.add(change, (result) => {
+          if (result.outcome === "failed") problems.add({ line, reason: result.reason, detail: result.detail });
+          else indexed += 1;
+        });
+      }
     }
   }
-  if (batch.length > 0) yield batch;
+  await pipeline.flush();
+  if (ended.aborted) throw WeftError.from(ended.reason);
+  return { indexed, failed: problems.count, errors: problems.first() };
 }
 
-/** The problems of a batch, by line. */
-async function indexBatch(
-  context: BulkContext,
-  definition: IndexDefinition,
-  batch: readonly BulkLine[],
-  signal: AbortSignal,
-): Promise<readonly BulkProblem[]> {
-  const problems: BulkProblem[] = [];
-  const changes: { readonly line: number; readonly change: DocumentChange }[] = [];
-  for (const { line, document } of batch) {
-    try {
-      changes.push({ line, change: readDocument(definition, document) });
-    } catch (error) {
-      const { reason, message: detail } = WeftError.from(error);
-      problems.push({ line, reason, detail });
-    }
-  }
-  const all = changes.map(({ change }) => change);
-  const results = await attempt(context.engine, definition.index, all);
-  for (const [at, { line, change }] of changes.entries()) {
-    let result = results[at];
-    for (let tries = 1; mayPass(result) && tries < context.bulk.attempts; tries += 1) {
-      await context.clock.sleep(backoffMs(tries), signal);
-      [result] = await attempt(context.engine, definition.index, [change]);
-    }
-    if (result?.outcome === "failed") problems.push({ line, reason: result.reason, detail: result.detail });
-  }
-  return problems.toSorted((a, b) => a.line - b.line);
-}
-
-/** A whole call that failed for a reason that may pass is a failure of each of its changes. */
-async function attempt(
-  engine: BulkContext["engine"],
-  index: string,
-  changes: readonly DocumentChange[],
-): Promise<readonly ChangeResult[]> {
+function readLine(definition: IndexDefinition, document: Uint8Array): DocumentChange | WeftError {
   try {
-    return await engine.apply(index, changes);
+    return readDocument(definition, document);
   } catch (error) {
-    const { retryable, reason, message: detail } = WeftError.from(error);
-    if (!retryable) throw error;
-    return changes.map(() => ({ outcome: "failed", reason, detail }));
+    return WeftError.from(error);
   }
 }
 
-function mayPass(result: ChangeResult | undefined): boolean {
-  return result?.outcome === "failed" && reasons[result.reason].retryable;
+/** The engine, with word of a call that failed for good: a smaller one, or the same one later, would fail as well. */
+function watched(engine: PipelineEngine, onBroken: (error: WeftError) => void): PipelineEngine {
+  return {
+    apply: async (index, changes) => {
+      try {
+        return await engine.apply(index, changes);
+      } catch (error) {
+        const weft = WeftError.from(error);
+        if (!weft.retryable && weft.reason !== "PAYLOAD_TOO_LARGE") onBroken(weft);
+        throw error;
+      }
+    },
+    bulkLoad: async (index) => (await engine.bulkLoad?.(index)) ?? { [Symbol.asyncDispose]: async () => undefined },
+  };
+}
+
+/** Counts problems and keeps the first by line, in whatever order they come. */
+class Problems {
+  #kept: BulkProblem[] = [];
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(problem: BulkProblem): void {
+    this.#count += 1;
+    this.#kept.push(problem);
+    if (this.#kept.length >= 2 * maxErrors) this.#kept = [...this.first()];
+  }
+
+  first(): readonly BulkProblem[] {
+    return this.#kept.toSorted((a, b) => a.line - b.line).slice(0, maxErrors);
+  }
 }

@@ -5,9 +5,11 @@ import type {
   FieldDefinitionSchema,
   IndexDefinition as IndexMessage,
   IndexDefinitionSchema,
+  OperationSchema,
 } from "@weft/contracts/indexer";
 import { WeftError } from "@weft/kit";
 import type { FieldType, IndexDefinition, IndexInfo } from "@weft/search";
+import type { Operation } from "../domain/operation.ts";
 
 const defaultIdField = "id";
 
@@ -41,6 +43,22 @@ export function toMessage({
     fields: [...definition.fields].map(([name, type]) => ({ name, type: toType(type) })),
     createTime: timestampFromMs(createTime),
     documentCount,
+  };
+}
+
+/** An operation as callers see it. */
+export function toOperation(operation: Operation): MessageInitShape<typeof OperationSchema> {
+  const { id, index: target, processed, total, createTime, endTime, error } = operation;
+  return {
+    id,
+    kind: "reindex",
+    target,
+    done: endTime !== undefined,
+    processed,
+    total,
+    createTime: timestampFromMs(createTime),
+    ...(endTime === undefined ? {} : { endTime: timestampFromMs(endTime) }),
+    ...(error === undefined ? {} : { error }),
   };
 }
 

@@ -5,10 +5,11 @@ import { implement, type ServiceImplementation } from "@weft/rpc";
 import type { SearchEngine } from "@weft/search";
 import { type BulkContext, bulkIndex, type BulkLine } from "../app/bulk-index.ts";
 import { deleteDocument, deleteIndex, getDocument, listIndexes, refuseFollower } from "../app/indexes.ts";
-import { fromMessage, toMessage } from "./convert.ts";
+import { getOperation, type ReindexContext, startReindex } from "../app/reindex.ts";
+import { fromMessage, toMessage, toOperation } from "./convert.ts";
 
 /** What the service works with. */
-export interface IndexerContext extends BulkContext {
+export interface IndexerContext extends BulkContext, ReindexContext {
   readonly engine: SearchEngine;
 }
 
@@ -43,6 +44,12 @@ export function indexerService(context: IndexerContext): ServiceImplementation {
       await deleteDocument(engine, index, id);
       return {};
     },
+    reindex: async ({ index, definition, requestId }, { principal }) => {
+      const wanted = definition && fromMessage(definition);
+      const input = { index, definition: wanted, caller: principal?.subject ?? "", requestId };
+      return { operation: toOperation(await startReindex(context, input)) };
+    },
+    getOperation: async ({ id }) => ({ operation: toOperation(await getOperation(context.operations, id)) }),
   });
 }
 

@@ -68,6 +68,7 @@ export function cacheAnswers(engine: SearchEngine, options: CacheAnswersOptions)
       cached<Suggestions>(suggestions, index, { prefix, limit }, () => engine.suggest(index, prefix, limit)),
     createIndex: (definition) => engine.createIndex(definition),
     deleteIndex: (index) => engine.deleteIndex(index),
+    reindex: (index, options) => engine.reindex(index, options),
     apply: (index, changes) => engine.apply(index, changes),
     getIndex: (index) => engine.getIndex(index),
     listIndexes: () => engine.listIndexes(),

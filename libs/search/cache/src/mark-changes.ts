@@ -57,7 +57,9 @@ export function markChanges(engine: SearchEngine, options: MarkChangesOptions): 
       await after(index, engine.deleteIndex(index));
       marks.delete(index);
     },
+    reindex: (index, options) => after(index, engine.reindex(index, options)),
     apply: (index, changes) => after(index, engine.apply(index, changes)),
+    ...(engine.bulkLoad && { bulkLoad: engine.bulkLoad.bind(engine) }),
     getIndex: (index) => engine.getIndex(index),
     listIndexes: () => engine.listIndexes(),
     getDocument: (index, id) => engine.getDocument(index, id),

@@ -145,6 +145,13 @@ describe("a change", () => {
     expect(await found()).toBe(1);
   });
 
+  test("may be a reindex", async () => {
+    await settle();
+    expect(await found()).toBe(0);
+    await writer.reindex("things");
+    expect(await found()).toBe(1);
+  });
+
   test("that failed may have happened, and counts", async () => {
     await settle();
     expect(await found()).toBe(0);

@@ -58,6 +58,10 @@ export class ToyEngine implements SearchEngine {
   };
 
   deleteIndex = async (): Promise<void> => undefined;
+  reindex: SearchEngine["reindex"] = async (index) => {
+    await this.apply(index, []);
+    return { definition: { index, idField: "id", fields: new Map() }, createTime: 0, documentCount: 1 };
+  };
   createIndex = unused;
   getIndex = unused;
   listIndexes = unused;

@@ -13,6 +13,9 @@ export interface Failure {
 /** A disk over its flood stage: Elasticsearch lets nothing but deletions of indexes through until there is room. */
 const fullDisk = /\/12\/|read-only-allow-delete/;
 
+/** What `PUT /index/_block/write` sets, at first as a block that is not everywhere yet. */
+const writeBlock = /FORBIDDEN\/8\//;
+
 /**
  * The reason for a failure. What is wrong with the server is `UNAVAILABLE`, what is too much for it
  * `RESOURCE_EXHAUSTED`; a page token names a point in time, so a lost one is `INVALID_PAGE_TOKEN`; refused credentials
@@ -25,6 +28,8 @@ export function reasonOf({ status, type, detail }: Failure): Reason {
       return "NOT_FOUND";
     case "resource_already_exists_exception":
       return "ALREADY_EXISTS";
+    case "version_conflict_engine_exception":
+      return "CONFLICT";
     case "search_context_missing_exception":
       return "INVALID_PAGE_TOKEN";
     case "too_many_nested_clauses":
@@ -69,6 +74,11 @@ export function failureError(failure: Failure): WeftError {
   const full = type === "cluster_block_exception" && fullDisk.test(detail);
   const message = full ? "Elasticsearch has no room left on its disk" : `Elasticsearch answered ${status} (${type})`;
   return new WeftError(reasonOf(failure), message, { cause: new Error(detail) });
+}
+
+/** Whether it is the error for an index that takes no changes since another is about to take its place. */
+export function isWriteBlock(error: WeftError): boolean {
+  return error.cause instanceof Error && writeBlock.test(error.cause.message);
 }
 
 /** Every error of the client as a WeftError. */

@@ -7,8 +7,8 @@ export interface Call {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean>>;
-  /** An object is sent as JSON, text as lines of JSON. */
-  readonly body?: object | string;
+  /** Bytes are sent as the lines of JSON that they are, any other object as JSON. */
+  readonly body?: object | Buffer;
   /**
    * `read`: may be sent again, and is given up as soon as the server is known to be away. `repeatable`: may be sent
    * again. `once`: not again when it may have been carried out.
@@ -154,7 +154,7 @@ export class Server implements AsyncDisposable {
         method,
         path,
         ...(query === undefined ? {} : { querystring: { ...query } }),
-        ...(typeof body === "string" ? { bulkBody: body } : body === undefined ? {} : { body }),
+        ...(Buffer.isBuffer(body) ? { bulkBody: body } : body === undefined ? {} : { body }),
       },
       { signal, maxRetries: 0 },
     );

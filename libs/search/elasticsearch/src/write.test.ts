@@ -47,7 +47,7 @@ async function applyTo(say: Say, changes: readonly DocumentChange[]): Promise<Sc
   const options = { url, requestTimeoutMs: 5000, log: silentLog, clock: systemClock, random };
   try {
     await using server = new Server(options);
-    const entry = { definition: shop, createTime: 0, alias: "weft.shop" };
+    const entry = { definition: shop, createTime: 0, alias: "weft.shop", target: "weft.shop.v1" };
     return {
       results: await applyChanges({ server, clock: systemClock, random, bulkTimeoutMs: 5000 }, entry, changes),
       requests,

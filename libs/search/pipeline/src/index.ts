@@ -1,0 +1,1 @@
+export { openPipeline, type Pipeline, type PipelineEngine, type PipelineOptions } from "./pipeline.ts";
