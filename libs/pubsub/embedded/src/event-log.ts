@@ -1,5 +1,4 @@
-import type { KeyedEvent } from "@weft/pubsub";
-import { partitionOf } from "@weft/pubsub";
+import { type KeyedEvent, partitionOf, type TopicInfo } from "@weft/pubsub";
 import type { SqliteFile } from "@weft/sqlite";
 import { type EventRow, fromRow, toRow } from "./rows.ts";
 
@@ -9,6 +8,8 @@ const defaultPartitions = 8;
 /** An event and its place in a partition. */
 export interface LogEntry extends KeyedEvent {
   readonly offset: number;
+  /** When it was published, in milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Bounds of one read: at least one entry comes, however large. */
@@ -76,14 +77,35 @@ export class EventLog {
     const entries: LogEntry[] = [];
     if (id === undefined) return entries;
     const sql =
-      "SELECT offset, key, attributes, data FROM event WHERE partition = ? AND offset >= ? ORDER BY offset LIMIT ?";
+      "SELECT offset, at, key, attributes, data FROM event WHERE partition = ? AND offset >= ? ORDER BY offset LIMIT ?";
     let bytes = 0;
-    for (const row of this.#file.iterate<EventRow & { offset: number }>(sql, id, from, limits.maxEvents)) {
+    for (const row of this.#file.iterate<EventRow & { offset: number; at: number }>(sql, id, from, limits.maxEvents)) {
       bytes += row.data.byteLength + row.attributes.length;
       if (entries.length > 0 && bytes > limits.maxBytes) break;
-      entries.push({ ...fromRow(row), offset: row.offset });
+      entries.push({ ...fromRow(row), offset: row.offset, at: row.at });
     }
     return entries;
+  }
+
+  /** The offset of the first event of a partition that was published at or after `time`; of the one to come if there is none. */
+  offsetAt(topic: string, number: number, time: number): number {
+    const id = this.#partitionIds(topic)[number] ?? -1;
+    const at = (offset: number): { offset: number; at: number } | undefined =>
+      this.#file.get(
+        "SELECT offset, at FROM event WHERE partition = ? AND offset >= ? ORDER BY offset LIMIT 1",
+        id,
+        offset,
+      );
+    // Offsets and times grow together, and there is no index by time: it would cost more to write than this to read.
+    let high = this.end(topic, number);
+    let low = at(0)?.offset ?? high;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const found = at(middle);
+      if (found === undefined || found.at >= time) high = middle;
+      else low = found.offset + 1;
+    }
+    return low;
   }
 
   /** The offset of the event to come in a partition. */
@@ -95,6 +117,20 @@ export class EventLog {
   /** The same for each partition, in order of number. */
   ends(topic: string): readonly number[] {
     return this.#partitions(topic).map((partition) => partition.next);
+  }
+
+  /** Every topic, with how many partitions it has and which groups have been its members, by name. */
+  topics(): readonly TopicInfo[] {
+    const groups = new Map<string, string[]>();
+    const sql = "SELECT DISTINCT topic, consumer_group AS name FROM cursor ORDER BY topic, consumer_group";
+    for (const { topic, name } of this.#file.all<{ topic: string; name: string }>(sql)) {
+      groups.set(topic, [...(groups.get(topic) ?? []), name]);
+    }
+    return this.#file
+      .all<{ topic: string; partitions: number }>(
+        "SELECT topic, COUNT(*) AS partitions FROM partition GROUP BY topic ORDER BY topic",
+      )
+      .map((row) => ({ ...row, groups: groups.get(row.topic) ?? [] }));
   }
 
   /**

@@ -81,6 +81,12 @@ export class Group {
     });
   }
 
+  /** Topics that the group has read, by name. */
+  topics(): readonly string[] {
+    const sql = "SELECT DISTINCT topic FROM cursor WHERE consumer_group = ? ORDER BY topic";
+    return this.#file.all<{ topic: string }>(sql, this.#name).map(({ topic }) => topic);
+  }
+
   /** Takes a lane that nobody alive has; undefined while somebody has it. */
   claim(lane: LaneId, owner: string): { readonly claim: Claim; readonly committed: number } | undefined {
     const row = this.#file.get<{ epoch: number; committed: number }>(

@@ -1,5 +1,5 @@
 import type { Clock } from "@weft/kit";
-import { attempt, type AttemptOptions, pauseMs } from "@weft/pubsub";
+import { attempt, type AttemptOptions, type Failed, pauseMs } from "@weft/pubsub";
 import type { Claim } from "./group.ts";
 import type { Item, Source } from "./source.ts";
 
@@ -12,6 +12,8 @@ export interface LaneOptions extends Pick<AttemptOptions, "handle" | "policy"> {
   readonly clock: Clock;
   /** Told of the first transient failure of a run. */
   readonly onPause: (error: Error, claim: Claim, waitMs: number) => void;
+  /** Told of what is among the dead letters now. */
+  readonly onGivenUp: (failed: Failed) => void;
 }
 
 /**
@@ -68,7 +70,7 @@ export class Lane {
   }
 
   async #work(): Promise<void> {
-    const { handle, policy, source, clock, claim, onPause } = this.#options;
+    const { handle, policy, source, clock, claim, onPause, onGivenUp } = this.#options;
     const signal = this.#abort.signal;
     if (this.#items.length === 0) this.#items = source.read();
     try {
@@ -84,6 +86,7 @@ export class Lane {
           break;
         }
         source.settle(item, outcome);
+        if (outcome.kind === "dead") onGivenUp(outcome.failed);
         this.#pauses = 0;
         this.#items = this.#items.slice(1);
       }

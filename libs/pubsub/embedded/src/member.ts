@@ -2,8 +2,10 @@ import { type Clock, isWeftError, type Log, newUuid, WeftError } from "@weft/kit
 import {
   completeFailurePolicy,
   type CompleteFailurePolicy,
+  deadLetterFields,
   type SubscribeOptions,
   type Subscription,
+  TimeLimit,
 } from "@weft/pubsub";
 import type { SqliteFile } from "@weft/sqlite";
 import { type LaneId, lanesOf, retryNumber } from "./assignment.ts";
@@ -33,6 +35,7 @@ export class Member implements Subscription {
   readonly ended: Promise<void>;
   readonly #options: MemberOptions;
   readonly #policy: CompleteFailurePolicy;
+  readonly #limit: TimeLimit;
   readonly #group: Group;
   readonly #end = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
@@ -54,6 +57,7 @@ export class Member implements Subscription {
   constructor(options: MemberOptions) {
     this.#options = options;
     this.#policy = completeFailurePolicy(options.subscribe.failure);
+    this.#limit = new TimeLimit(options.subscribe, options.clock);
     this.#group = new Group(options.file, options.subscribe.group);
     this.ended = this.#end.promise;
     // Whoever wants to know awaits it; nobody has to.
@@ -84,6 +88,7 @@ export class Member implements Subscription {
   abandon(): void {
     this.#shut();
     for (const lane of this.#lanes.values()) lane.abandon();
+    this.#limit[Symbol.dispose]();
     this.#disposed ??= Promise.resolve();
     this.#end.resolve();
   }
@@ -94,6 +99,7 @@ export class Member implements Subscription {
     const drained = new AbortController();
     const beating = this.#beatUntil(drained.signal);
     await Promise.all([...this.#lanes.values()].map((lane) => lane.stop(drainMs)));
+    this.#limit[Symbol.dispose]();
     drained.abort();
     await beating;
     try {
@@ -202,9 +208,11 @@ export class Member implements Subscription {
     return new Lane({
       claim,
       clock,
-      handle: subscribe.handle,
+      handle: this.#limit.handle,
       policy: this.#policy,
       source: claim.number === retryNumber ? new RetrySource(source) : new PartitionSource(source, committed),
+      onGivenUp: (failed) =>
+        logger.warn(deadLetterFields(failed, subscribe.group), "an event was given up, and is among the dead letters"),
       onPause: (error, { topic, number }, waitMs) =>
         logger.warn({ err: error, group: subscribe.group, topic, partition: number, waitMs }, "a partition waits"),
     });

@@ -1,19 +1,8 @@
+import { once } from "node:events";
 import { newUuid, WeftError } from "@weft/kit";
-import { describeMutants, type Mutant } from "@weft/kit/testing";
-import type { PubSub, SubscribeOptions } from "@weft/pubsub";
-import { type PubSubFixture, pubSubLaws } from "@weft/pubsub/conformance";
-import { openFixture } from "./fixture.ts";
+import { describeFaultyPubSubs, subscribing } from "./wrong.ts";
 
-interface Fault extends Omit<Mutant<PubSubFixture>, "open"> {
-  readonly wrap: (right: PubSub) => Partial<PubSub>;
-}
-
-/** A wrong way to subscribe. */
-function subscribing(change: (options: SubscribeOptions) => Partial<SubscribeOptions>): Fault["wrap"] {
-  return (right) => ({ subscribe: (options) => right.subscribe({ ...options, ...change(options) }) });
-}
-
-const mutants: readonly Fault[] = [
+describeFaultyPubSubs("pubsub conformance notices", [
   {
     fault: "acknowledges a publish before it is written",
     breaks: "P1",
@@ -88,6 +77,13 @@ const mutants: readonly Fault[] = [
     wrap: subscribing(({ handle }) => ({ handle: (delivery, signal) => handle({ ...delivery, attempt: 1 }, signal) })),
   },
   {
+    fault: "tries later at once",
+    breaks: "P5",
+    wrap: subscribing(({ failure }) => ({
+      failure: { ...failure, retryDelaysMs: failure?.retryDelaysMs?.map(() => 0) ?? [] },
+    })),
+  },
+  {
     fault: "takes every failure for a permanent one",
     breaks: "P5",
     wrap: subscribing(({ handle }) => ({
@@ -122,32 +118,37 @@ const mutants: readonly Fault[] = [
         ),
     }),
   },
-];
-
-/** A fixture whose handles are wrong in the way that `wrap` says. */
-async function wrongly(wrap: Fault["wrap"]): Promise<PubSubFixture> {
-  const right = await openFixture();
-  const originals = new Map<PubSub, PubSub>();
-  return {
-    async open() {
-      const original = await right.open();
-      const wrapping = wrap(original);
-      const wrapped = new Proxy(original, {
-        get(target, name) {
-          const own: unknown = Reflect.get(wrapping, name) ?? Reflect.get(target, name, target);
-          return typeof own === "function" ? own.bind(target) : own;
-        },
-      });
-      originals.set(wrapped, original);
-      return wrapped;
-    },
-    kill: (pubsub) => right.kill(originals.get(pubsub) ?? pubsub),
-    [Symbol.asyncDispose]: () => right[Symbol.asyncDispose](),
-  };
-}
-
-describeMutants(
-  "pubsub conformance notices",
-  pubSubLaws,
-  mutants.map(({ wrap, ...mutant }) => ({ ...mutant, open: () => wrongly(wrap) })),
-);
+  {
+    fault: "lets a handler run for ever",
+    breaks: "P5",
+    wrap: subscribing(() => ({ handleTimeoutMs: 3_600_000 })),
+  },
+  {
+    fault: "tries in place again what took too long",
+    breaks: "P5",
+    wrap: subscribing(({ handle }) => ({
+      handleTimeoutMs: 3_600_000,
+      handle: async (delivery, signal) => {
+        const late = AbortSignal.timeout(200);
+        const tooLong = once(late, "abort").then(() => Promise.reject(new WeftError("INTERNAL", "too long")));
+        await Promise.race([handle(delivery, AbortSignal.any([signal, late])), tooLong]);
+      },
+    })),
+  },
+  {
+    fault: "redrives whatever the filter says",
+    breaks: "P6",
+    wrap: (right) => ({ redrive: ({ topic, group }) => right.redrive({ topic, group }) }),
+  },
+  {
+    fault: "filters dead letters after it counted them",
+    breaks: "P6",
+    wrap: (right) => ({
+      deadLetters: async ({ key, reason, ...all }) =>
+        (await right.deadLetters(all)).filter(
+          (letter) =>
+            letter.delivery.key === (key ?? letter.delivery.key) && letter.reason === (reason ?? letter.reason),
+        ),
+    }),
+  },
+]);

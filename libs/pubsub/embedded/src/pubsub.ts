@@ -1,22 +1,35 @@
 import { join } from "node:path";
 import { type Clock, type Log, silentLog, systemClock, WeftError } from "@weft/kit";
 import {
+  checkDeadLetterFilter,
   checkEvent,
   checkName,
+  checkRead,
+  checkReplay,
   checkSubscribe,
   type DeadLetter,
+  type DeadLetterFilter,
   deadLetterOf,
   type GroupLag,
+  type GroupParked,
   type KeyedEvent,
   type PubSub,
+  type ReadOptions,
+  type ReplayOptions,
+  replayBatches,
+  replayed,
+  type StoredEvent,
   type SubscribeOptions,
   type Subscription,
+  type TopicInfo,
 } from "@weft/pubsub";
 import { SqliteFile } from "@weft/sqlite";
 import { EventLog } from "./event-log.ts";
+import { Group } from "./group.ts";
 import { Member } from "./member.ts";
 import { Parked } from "./parked.ts";
 import { Publisher } from "./publisher.ts";
+import { readEvents } from "./reader.ts";
 import { schema } from "./schema.ts";
 
 export interface OpenEmbeddedPubSubOptions {
@@ -40,7 +53,6 @@ const dayMs = 24 * 60 * 60 * 1000;
 const trimIntervalMs = 60_000;
 /** Events of a partition that one pass drops: it must not hold up those who write. */
 const trimLimit = 1000;
-const redriveBatch = 500;
 
 /** {@link openEmbeddedPubSub} */
 export class EmbeddedPubSub implements PubSub {
@@ -100,24 +112,27 @@ export class EmbeddedPubSub implements PubSub {
     return member;
   }
 
-  async deadLetters(filter: { topic: string; group: string; limit?: number }): Promise<readonly DeadLetter[]> {
+  async deadLetters(filter: DeadLetterFilter & { limit?: number }): Promise<readonly DeadLetter[]> {
     this.#checkOpen();
-    const { topic, group, limit = 100 } = filter;
-    return this.#parked.dead(topic, group, limit).map((failed) => deadLetterOf(failed, group));
+    checkDeadLetterFilter(filter);
+    return this.#parked.dead(filter, filter.limit ?? 100).map((failed) => deadLetterOf(failed, filter.group));
   }
 
-  async redrive(filter: { topic: string; group: string; eventId?: string }): Promise<number> {
+  async redrive(filter: DeadLetterFilter & { eventId?: string }): Promise<number> {
     this.#checkOpen();
-    const { topic, group, ...one } = filter;
+    checkDeadLetterFilter(filter);
+    // Those that are given up meanwhile are for the next time: this one ends.
+    const last = this.#parked.lastId();
     let total = 0;
-    for (;;) {
-      const count = this.#parked.redrive(topic, group, { ...one, now: this.#clock.now(), limit: redriveBatch });
-      total += count;
-      if (count < redriveBatch) return total;
+    for (let after = 0; after < last;) {
+      const done = this.#parked.redrive(filter, { after, last, now: this.#clock.now() });
+      after = done.after;
+      total += done.count;
       // Others get at the thread and the file in between.
       await new Promise((resolve) => setImmediate(resolve));
       this.#checkOpen();
     }
+    return total;
   }
 
   async lag(group: string): Promise<readonly GroupLag[]> {
@@ -129,6 +144,46 @@ export class EmbeddedPubSub implements PubSub {
       group,
     );
     return rows.map((row) => ({ ...row, committed: BigInt(row.committed), end: BigInt(row.end) }));
+  }
+
+  async parked(group: string): Promise<readonly GroupParked[]> {
+    this.#checkOpen();
+    checkName("group", group);
+    const topics = new Group(this.#file, group).topics();
+    return topics.map((topic) => ({ topic, ...this.#parked.count(topic, group) }));
+  }
+
+  async topics(): Promise<readonly TopicInfo[]> {
+    this.#checkOpen();
+    return this.#log.topics();
+  }
+
+  async *read(options: ReadOptions, signal?: AbortSignal): AsyncGenerator<StoredEvent> {
+    this.#checkOpen();
+    checkRead(options);
+    yield* this.#events(options, signal);
+    if (signal?.aborted !== true) this.#checkOpen();
+  }
+
+  async replay(options: ReplayOptions, signal?: AbortSignal): Promise<number> {
+    this.#checkOpen();
+    checkReplay(options);
+    const { topic, group, eventId } = options;
+    if (!new Group(this.#file, group).topics().includes(topic)) {
+      throw new WeftError("NOT_FOUND", `no group ${group} has read the topic ${topic}`);
+    }
+    let total = 0;
+    for await (const batch of replayBatches(this.#events(options, signal), eventId)) {
+      this.#checkOpen();
+      const now = this.#clock.now();
+      this.#file.transaction(() => {
+        for (const event of batch) this.#parked.put("replay", group, replayed(event, now));
+      });
+      total += batch.length;
+    }
+    this.#checkOpen();
+    if (signal?.aborted === true) throw new WeftError("CANCELLED", `the replay was ended after ${total} events`);
+    return total;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -149,6 +204,12 @@ export class EmbeddedPubSub implements PubSub {
     await Promise.all([...this.#members].map((member) => member[Symbol.asyncDispose]()));
     this.#publisher.flush();
     this.#file[Symbol.dispose]();
+  }
+
+  /** Ends with the signal, and when this is closed. */
+  #events(options: ReadOptions | ReplayOptions, signal: AbortSignal | undefined): AsyncIterable<StoredEvent> {
+    const ending = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]);
+    return readEvents({ ...options, file: this.#file, log: this.#log }, ending);
   }
 
   #checkOpen(): void {

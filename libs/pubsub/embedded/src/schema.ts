@@ -41,7 +41,7 @@ export const schema: readonly string[] = [
   CREATE INDEX cursor_by_partition ON cursor (topic, number);
   CREATE TABLE parked (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL, -- name of a retry or a dead-letter topic
+    queue TEXT NOT NULL, -- name of a retry, replay or dead-letter topic
     due INTEGER NOT NULL, -- milliseconds since the epoch
     event_id TEXT NOT NULL,
     key TEXT NOT NULL,

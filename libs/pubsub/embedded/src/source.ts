@@ -97,18 +97,23 @@ export class PartitionSource implements Source {
   }
 }
 
-/** What waits to be retried of one topic, by when it is due. Every outcome is committed at once. */
+/** What waits to be retried of one topic, by when it is due. Acknowledgements are committed together, failures at once. */
 export class RetrySource implements Source {
   readonly #options: SourceOptions;
+  /** Entries that were handled and are still to be removed. */
+  #handled: number[] = [];
+  #removedAt: number;
 
   constructor(options: SourceOptions) {
     this.#options = options;
+    this.#removedAt = options.clock.monotonic();
   }
 
   read(): readonly Item[] {
     const { parked, claim, groupName, clock } = this.#options;
-    // One at a time: a failure goes behind others that came due meanwhile.
-    return parked.due(claim.topic, groupName, clock.now(), 1).map(({ id, failed }) => ({
+    // What was handled must not come again.
+    this.flush();
+    return parked.due(claim.topic, groupName, clock.now(), readAhead).map(({ id, failed }) => ({
       delivery: failed.delivery,
       earlier: failed,
       parkedId: id,
@@ -116,16 +121,30 @@ export class RetrySource implements Source {
   }
 
   settle(item: Item, outcome: Settled): void {
-    const { file, group, parked, claim, groupName } = this.#options;
+    const { file, group, parked, claim, clock, groupName } = this.#options;
     const { parkedId = -1 } = item;
+    if (outcome.kind === "handled") {
+      this.#handled.push(parkedId);
+      if (clock.monotonic() - this.#removedAt >= commitDelayMs) this.flush();
+      return;
+    }
     file.transaction(() => {
       group.commit(claim, 0);
-      if (outcome.kind === "handled") parked.remove(parkedId);
-      else parked.put(outcome.kind, groupName, outcome.failed, parkedId);
+      parked.put(outcome.kind, groupName, outcome.failed, parkedId);
     });
   }
 
-  flush(): void {}
+  flush(): void {
+    const { file, group, parked, claim, clock } = this.#options;
+    if (this.#handled.length > 0) {
+      file.transaction(() => {
+        group.commit(claim, 0);
+        for (const id of this.#handled) parked.remove(id);
+      });
+    }
+    this.#handled = [];
+    this.#removedAt = clock.monotonic();
+  }
 
   readyAt(): number | undefined {
     const { parked, claim, groupName } = this.#options;

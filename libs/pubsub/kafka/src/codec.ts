@@ -63,17 +63,18 @@ export function fromRecord(record: KafkaRecord): KeyedEvent {
   if (id === undefined || source === undefined || type === undefined) {
     throw new WeftError("DATA_LOSS", "a record without all of the headers ce_id, ce_source and ce_type");
   }
-  const event: CloudEvent = {
+  const data = record.value ?? new Uint8Array(0);
+  const event: { -readonly [Name in keyof CloudEvent]: CloudEvent[Name] } = {
     id,
     source,
     type,
-    ...(subject === undefined ? {} : { subject }),
     // Optional in CloudEvents: then the broker's time stands for it.
     time: timeOf(time, record),
     dataContentType,
-    data: record.value ?? new Uint8Array(0),
+    data,
     extensions,
   };
+  if (subject !== undefined) event.subject = subject;
   return { key: record.key?.toString() ?? "", event };
 }
 

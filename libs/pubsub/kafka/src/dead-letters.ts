@@ -1,5 +1,5 @@
 import { type Clock, isWeftError, type Log } from "@weft/kit";
-import { type DeadLetter, deadLetterOf, type Failed, redriven } from "@weft/pubsub";
+import { type DeadLetter, type DeadLetterFilter, deadLetterOf, type Failed, redriven } from "@weft/pubsub";
 import type { Cluster } from "kafkajs";
 import { afterAll } from "./fetcher.ts";
 import type { Names } from "./names.ts";
@@ -12,12 +12,7 @@ import { type Desk, type DeskOptions, maxFailedBytes, type Topics } from "./topi
 const pageBytes = 2 * maxFailedBytes;
 /** Dead letters that are put back by one request. */
 const redriveBatch = 200;
-
-/** One group's dead letters of one topic. */
-export interface DeadLetterFilter {
-  readonly topic: string;
-  readonly group: string;
-}
+const maxListedBytes = 32_000_000;
 
 export interface DeadLettersOptions extends DeskOptions {
   readonly names: Names;
@@ -44,18 +39,30 @@ export class DeadLetters {
     const name = this.#options.names.dead(filter.topic, filter.group);
     if (!(await this.#options.topics.exists(name))) return [];
     return this.#use("listing dead letters", async (cluster) => {
-      const wanted = new Set([...(await living(cluster, name)).values()].reverse().slice(0, limit));
-      const found: Failed[] = [];
+      const all = [...(await living(cluster, name)).values()];
+      const isFiltered = filter.key !== undefined || filter.reason !== undefined;
+      const wanted = new Set(isFiltered ? all : all.slice(-limit));
+      const found: { readonly failed: Failed; readonly bytes: number }[] = [];
+      let bytes = 0;
       await scan(cluster, name, least(wanted), (record) => {
         const failed = wanted.has(BigInt(record.offset)) ? this.#read(record) : undefined;
-        if (failed !== undefined) found.push(failed);
+        if (failed === undefined || !matches(failed, filter)) return;
+        found.push({ failed, bytes: record.value?.length ?? 0 });
+        bytes += record.value?.length ?? 0;
+        while (found.length > limit || (found.length > 1 && bytes > maxListedBytes)) bytes -= found.shift()?.bytes ?? 0;
       });
-      return found.reverse().map((failed) => deadLetterOf(failed, filter.group));
+      return found.reverse().map(({ failed }) => deadLetterOf(failed, filter.group));
     });
   }
 
-  /** Puts them, or those of one event, into the retry topic, due now; then takes them out. A crash in between leaves them in both. */
-  async redrive(filter: DeadLetterFilter, eventId: string | undefined): Promise<number> {
+  async count(topic: string, group: string): Promise<number> {
+    const name = this.#options.names.dead(topic, group);
+    if (!(await this.#options.topics.exists(name))) return 0;
+    return this.#use("counting dead letters", async (cluster) => (await living(cluster, name)).size);
+  }
+
+  /** Puts them into the retry topic, due now; then takes them out. A crash in between leaves them in both. */
+  async redrive(filter: DeadLetterFilter & { readonly eventId?: string }): Promise<number> {
     const { names, topics } = this.#options;
     const name = names.dead(filter.topic, filter.group);
     if (!(await topics.exists(name))) return 0;
@@ -66,7 +73,7 @@ export class DeadLetters {
       let batch: { key: Buffer | null; failed: Failed }[] = [];
       await scan(cluster, name, least(wanted), async ({ key, ...record }) => {
         const failed = wanted.has(BigInt(record.offset)) ? this.#read({ key, ...record }) : undefined;
-        if (failed === undefined || (eventId !== undefined && failed.delivery.event.id !== eventId)) return;
+        if (failed === undefined || !matches(failed, filter)) return;
         batch.push({ key, failed });
         if (batch.length < redriveBatch) return;
         await this.#putBack(filter, batch);
@@ -110,6 +117,14 @@ export class DeadLetters {
     const { desk, deadlineMs } = this.#options;
     return desk.use(what, deadlineMs, ({ cluster }) => work(cluster));
   }
+}
+
+function matches({ delivery, reason }: Failed, filter: DeadLetterFilter & { readonly eventId?: string }): boolean {
+  return (
+    delivery.key === (filter.key ?? delivery.key) &&
+    reason === (filter.reason ?? reason) &&
+    delivery.event.id === (filter.eventId ?? delivery.event.id)
+  );
 }
 
 /** Offsets of the letters that were not taken out, by key, oldest first. */

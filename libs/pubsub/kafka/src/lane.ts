@@ -1,4 +1,5 @@
-import { backoffMs, type Clock } from "@weft/kit";
+import { setImmediate } from "node:timers/promises";
+import { backoffMs, type Clock, type WeftError } from "@weft/kit";
 import { attempt, type AttemptOptions, type Delivery, type Failed, type Outcome, pauseMs } from "@weft/pubsub";
 import type { PartitionId } from "./membership.ts";
 import type { KafkaRecord } from "./protocol.ts";
@@ -6,8 +7,8 @@ import type { Slots } from "./slots.ts";
 
 /** Below this a lane asks for more, so that at most this and one fetch are in memory. */
 const lowWater = { records: 500, bytes: 256 * 1024 };
-/** How long a lane keeps its place while others wait for one, in milliseconds: the delivery in hand is finished. */
-const turnMs = 20;
+/** How long a lane keeps its place while others, or the network, wait for it, in milliseconds: the delivery in hand is finished. */
+const turnMs = 10;
 
 /** What a record says. */
 export type Item =
@@ -53,6 +54,7 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #abort = new AbortController();
   readonly #stop = new AbortController();
+  readonly #attempt: AttemptOptions;
   #buffer: Buffered[] = [];
   #bytes = 0;
   #running: Promise<void> | undefined;
@@ -63,6 +65,8 @@ export class Lane {
     this.id = options.id;
     this.position = options.position;
     this.fetchPosition = options.position;
+    const { handle, policy, clock } = options;
+    this.#attempt = { handle, policy, clock, signal: this.#abort.signal };
   }
 
   /** Whether there is room for more records. */
@@ -118,17 +122,20 @@ export class Lane {
       if (dueMs > 0) await clock.sleep(dueMs, stopped).catch(() => undefined);
       if (stopped.aborted) break;
       await slots.acquire();
+      const end = clock.monotonic() + turnMs;
       let waitMs = 0;
+      let isTurnOver = false;
       try {
-        const end = clock.monotonic() + turnMs;
-        while (waitMs === 0 && this.#ready()) {
+        while (waitMs === 0 && !isTurnOver && this.#ready()) {
           waitMs = await this.#step();
-          if (clock.monotonic() >= end) break;
+          isTurnOver = clock.monotonic() >= end;
         }
       } finally {
         slots.release();
       }
       if (waitMs > 0) await clock.sleep(waitMs, stopped).catch(() => undefined);
+      // Handlers that wait for nothing would keep the next answer of a broker from being read until the last record.
+      else if (isTurnOver) await setImmediate();
     }
     this.#running = undefined;
   }
@@ -153,33 +160,23 @@ export class Lane {
     const item = (first.item ??= this.#options.read(first.record));
     if (item.kind === "dead") await this.#park({ kind: "dead", failed: item.failed });
     if (item.kind === "delivery") {
-      const waitMs = await this.#try(item.delivery, item.earlier);
-      if (waitMs > 0) return waitMs;
+      const { delivery, earlier } = item;
+      const outcome = await attempt(delivery, earlier === undefined ? this.#attempt : { ...this.#attempt, earlier });
+      if (outcome.kind === "paused") return this.#pause(outcome.error);
+      this.#pauses = 0;
+      if (outcome.kind === "retry" || outcome.kind === "dead") await this.#park(outcome);
     }
     if (this.#abort.signal.aborted) return 0;
     this.#acknowledge(first);
     return 0;
   }
 
-  async #try(delivery: Delivery, earlier: Failed | undefined): Promise<number> {
-    const { handle, policy, clock, onPause } = this.#options;
-    const signal = this.#abort.signal;
-    const outcome = await attempt(delivery, {
-      handle,
-      policy,
-      signal,
-      clock,
-      ...(earlier === undefined ? {} : { earlier }),
-    });
-    if (outcome.kind === "paused") {
-      this.#pauses += 1;
-      const waitMs = pauseMs(this.#pauses, outcome.error);
-      if (this.#pauses === 1) onPause(outcome.error, waitMs);
-      return waitMs;
-    }
-    this.#pauses = 0;
-    if (outcome.kind === "retry" || outcome.kind === "dead") await this.#park(outcome);
-    return 0;
+  /** How long to wait, in milliseconds. */
+  #pause(error: WeftError): number {
+    this.#pauses += 1;
+    const waitMs = pauseMs(this.#pauses, error);
+    if (this.#pauses === 1) this.#options.onPause(error, waitMs);
+    return waitMs;
   }
 
   /** Writes the failure down, however long it takes: the handler has had its tries, and is not to have them again. */

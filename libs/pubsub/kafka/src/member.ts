@@ -4,6 +4,7 @@ import {
   type CompleteFailurePolicy,
   type SubscribeOptions,
   type Subscription,
+  TimeLimit,
 } from "@weft/pubsub";
 import { answered, type Client } from "./client.ts";
 import { protocolType, toWeftError } from "./errors.ts";
@@ -44,6 +45,7 @@ export class Member implements Subscription {
   readonly ended: Promise<void>;
   readonly #options: MemberOptions;
   readonly #policy: CompleteFailurePolicy;
+  readonly #limit: TimeLimit;
   readonly #end = Promise.withResolvers<void>();
   readonly #joined = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
@@ -57,10 +59,11 @@ export class Member implements Subscription {
   constructor(options: MemberOptions) {
     this.#options = options;
     this.#policy = completeFailurePolicy(options.subscribe.failure);
+    this.#limit = new TimeLimit(options.subscribe, options.clock);
     this.#sessionTimeoutMs = options.subscribe.sessionTimeoutMs ?? 5000;
     this.ended = this.#end.promise;
     // Whoever wants to know awaits it; nobody has to.
-    this.ended.catch(() => undefined);
+    this.ended.catch(() => undefined).finally(() => this.#limit[Symbol.dispose]());
     this.#joined.promise.catch(() => undefined);
   }
 
@@ -153,7 +156,7 @@ export class Member implements Subscription {
           parking,
           clock,
           log,
-          subscribe,
+          subscribe: { ...subscribe, handle: this.#limit.handle },
           policy: this.#policy,
           known: this.#known,
           sessionTimeoutMs: this.#sessionTimeoutMs,

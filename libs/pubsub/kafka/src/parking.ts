@@ -1,5 +1,12 @@
-import { type Clock, type NewId, WeftError } from "@weft/kit";
-import { decodeFailed, encodeFailed, type Failed, type KeyedEvent, type SubscribeOptions } from "@weft/pubsub";
+import { type Clock, type Log, type NewId, WeftError } from "@weft/kit";
+import {
+  deadLetterFields,
+  decodeFailed,
+  encodeFailed,
+  type Failed,
+  type KeyedEvent,
+  type SubscribeOptions,
+} from "@weft/pubsub";
 import { foreignEvent, fromRecord, toRecord } from "./codec.ts";
 import type { Item, Parked } from "./lane.ts";
 import type { Names } from "./names.ts";
@@ -22,6 +29,7 @@ export interface ParkingOptions {
   readonly publisher: Publisher;
   readonly newId: NewId;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** Deliveries beside their partitions: how they come to the retry topics and the dead letters, and back. */
@@ -46,12 +54,14 @@ export class Parking {
 
   /** Resolves when the failed delivery is durable in the group's retry topic or among its dead letters. */
   async park({ kind, failed }: Parked, group: string): Promise<void> {
-    const { names, topics, publisher } = this.#options;
+    const { names, topics, publisher, log } = this.#options;
     const { topic } = failed.delivery;
     const name = names[kind](topic, group);
     const need: TopicNeed = { name, kind };
     await topics.ensure([need]);
     await publisher.publish(name, [kind === "retry" ? retryRecord(failed) : this.#deadRecord(failed)]);
+    if (kind === "dead")
+      log.warn(deadLetterFields(failed, group), "an event was given up, and is among the dead letters");
   }
 
   #event(record: KafkaRecord, topic: string, partition: number): Item {

@@ -32,7 +32,7 @@ export interface FetchAnswer {
   }[];
 }
 
-/** The part of kafkajs' broker that its types leave out: a member's talk with its coordinator. */
+/** The part of kafkajs' broker that its types leave out: a member's talk with its coordinator, and which groups there are. */
 export interface GroupBroker extends Broker {
   joinGroup(request: {
     groupId: string;
@@ -49,6 +49,8 @@ export interface GroupBroker extends Broker {
   }): Promise<{ memberAssignment: Buffer }>;
   heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+  /** Those whose coordinator this broker is. */
+  listGroups(): Promise<{ groups: readonly { groupId: string }[] }>;
 }
 
 /** `INTERNAL` when this kafkajs is not the one that the adapter was written for. */
@@ -58,5 +60,5 @@ export function groupBroker(broker: Broker): GroupBroker {
 }
 
 function isGroupBroker(broker: Broker): broker is GroupBroker {
-  return ["joinGroup", "syncGroup", "heartbeat", "leaveGroup"].every((name) => name in broker);
+  return ["joinGroup", "syncGroup", "heartbeat", "leaveGroup", "listGroups"].every((name) => name in broker);
 }

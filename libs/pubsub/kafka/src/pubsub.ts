@@ -1,24 +1,36 @@
 import { type Clock, type Log, type NewId, newUuid, type Secret, silentLog, systemClock, WeftError } from "@weft/kit";
 import {
+  checkDeadLetterFilter,
   checkEvent,
   checkName,
+  checkRead,
+  checkReplay,
   checkSubscribe,
   type DeadLetter,
+  type DeadLetterFilter,
   type GroupLag,
+  type GroupParked,
   type KeyedEvent,
   type PubSub,
+  type ReadOptions,
+  type ReplayOptions,
+  replayBatches,
+  replayed,
+  type StoredEvent,
   type SubscribeOptions,
   type Subscription,
+  type TopicInfo,
 } from "@weft/pubsub";
 import { Client } from "./client.ts";
 import { toRecord } from "./codec.ts";
-import { type DeadLetterFilter, DeadLetters } from "./dead-letters.ts";
-import { lagOf } from "./lag.ts";
+import { DeadLetters } from "./dead-letters.ts";
 import { Member } from "./member.ts";
 import { Names } from "./names.ts";
-import { Parking } from "./parking.ts";
+import { lagOf, topicsOf, waitingOf } from "./overview.ts";
+import { Parking, retryRecord } from "./parking.ts";
 import { openProducer, type Writer } from "./producer.ts";
 import { Publisher } from "./publisher.ts";
+import { readEvents } from "./reader.ts";
 import { Renewed } from "./renewed.ts";
 import { readSettings } from "./settings.ts";
 import { type Desk, Topics } from "./topics.ts";
@@ -72,6 +84,8 @@ export class KafkaPubSub implements PubSub {
   readonly #parking: Parking;
   readonly #dead: DeadLetters;
   readonly #members = new Set<Member>();
+  /** Ends readers. */
+  readonly #closed = new AbortController();
   #disposed: Promise<void> | undefined;
 
   constructor(options: OpenKafkaPubSubOptions) {
@@ -147,16 +161,16 @@ export class KafkaPubSub implements PubSub {
     return member;
   }
 
-  async deadLetters(filter: { topic: string; group: string; limit?: number }): Promise<readonly DeadLetter[]> {
+  async deadLetters(filter: DeadLetterFilter & { limit?: number }): Promise<readonly DeadLetter[]> {
     this.#checkOpen();
-    checkNames(filter);
+    checkDeadLetterFilter(filter);
     return this.#dead.list(filter, filter.limit ?? 100);
   }
 
-  async redrive(filter: { topic: string; group: string; eventId?: string }): Promise<number> {
+  async redrive(filter: DeadLetterFilter & { eventId?: string }): Promise<number> {
     this.#checkOpen();
-    checkNames(filter);
-    return this.#dead.redrive(filter, filter.eventId);
+    checkDeadLetterFilter(filter);
+    return this.#dead.redrive(filter);
   }
 
   async lag(group: string): Promise<readonly GroupLag[]> {
@@ -164,6 +178,56 @@ export class KafkaPubSub implements PubSub {
     checkName("group", group);
     const names = this.#names;
     return this.#desk.use("asking for the lag", this.#deadlineMs, ({ admin }) => lagOf(admin, group, names));
+  }
+
+  async parked(group: string): Promise<readonly GroupParked[]> {
+    this.#checkOpen();
+    checkName("group", group);
+    const names = this.#names;
+    const what = "asking for what waits";
+    const waiting = await this.#desk.use(what, this.#deadlineMs, ({ admin }) => waitingOf(admin, group, names));
+    const counted: GroupParked[] = [];
+    // One after the other: each may mean to read a whole topic.
+    for (const [topic, count] of waiting) {
+      counted.push({ topic, waiting: count, dead: await this.#dead.count(topic, group) });
+    }
+    return counted;
+  }
+
+  async topics(): Promise<readonly TopicInfo[]> {
+    this.#checkOpen();
+    return this.#desk.use("listing topics", this.#deadlineMs, (desk) => topicsOf(desk, this.#names, this.#clock));
+  }
+
+  async *read(options: ReadOptions, signal?: AbortSignal): AsyncGenerator<StoredEvent> {
+    this.#checkOpen();
+    checkRead(options);
+    yield* this.#events(options, signal);
+    if (signal?.aborted !== true) this.#checkOpen();
+  }
+
+  async replay(options: ReplayOptions, signal?: AbortSignal): Promise<number> {
+    this.#checkOpen();
+    checkReplay(options);
+    const { topic, group, eventId } = options;
+    const known = await this.lag(group);
+    if (!known.some((lag) => lag.topic === topic)) {
+      throw new WeftError("NOT_FOUND", `no group ${group} has read the topic ${topic}`);
+    }
+    const name = this.#names.retry(topic, group);
+    await this.#topics.ensure([{ name, kind: "retry" }]);
+    let total = 0;
+    for await (const batch of replayBatches(this.#events(options, signal), eventId)) {
+      const now = this.#clock.now();
+      await this.#publisher.publish(
+        name,
+        batch.map((event) => retryRecord(replayed(event, now))),
+      );
+      total += batch.length;
+    }
+    this.#checkOpen();
+    if (signal?.aborted === true) throw new WeftError("CANCELLED", `the replay was ended after ${total} events`);
+    return total;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -174,26 +238,30 @@ export class KafkaPubSub implements PubSub {
   /** Lets go of everything at once, as if the process were killed. For tests. */
   abandon(): void {
     this.#disposed ??= Promise.resolve();
+    this.#closed.abort();
     for (const member of this.#members) member.abandon();
     this.#producer.close();
     this.#desk.close();
   }
 
   async #dispose(): Promise<void> {
+    this.#closed.abort();
     await Promise.all([...this.#members].map((member) => member[Symbol.asyncDispose]()));
     await this.#publisher.flush();
     this.#producer.close();
     this.#desk.close();
   }
 
+  /** Ends with the signal, and when this is closed. */
+  #events(options: ReadOptions | ReplayOptions, signal: AbortSignal | undefined): AsyncIterable<StoredEvent> {
+    const ending = AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]);
+    const common = { newClient: this.#newClient, clock: this.#clock, log: this.#log, deadlineMs: this.#deadlineMs };
+    return readEvents({ ...options, ...common, name: this.#names.of(options.topic) }, ending);
+  }
+
   #checkOpen(): void {
     if (this.#disposed !== undefined) throw new WeftError("UNAVAILABLE", "publish/subscribe is closed");
   }
-}
-
-function checkNames({ topic, group }: DeadLetterFilter): void {
-  checkName("topic", topic);
-  checkName("group", group);
 }
 
 async function openDesk(client: Client): Promise<Desk> {

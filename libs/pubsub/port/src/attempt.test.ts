@@ -8,6 +8,7 @@ import {
   type Delivery,
   type Failed,
   pauseMs,
+  TriedTooLong,
 } from "./index.ts";
 import { partitionOf } from "./partition.ts";
 
@@ -54,8 +55,35 @@ test("tries in place are counted, then the retry topics, then the dead letters",
   expect(seen).toEqual([1, 2, 3, 4, 5]);
 });
 
+test("times are written down in whole milliseconds, whatever the clock and the policy say", async () => {
+  const clock = new ManualClock(1000.25);
+  const outcome = await attempt(delivery, {
+    handle: () => Promise.reject(new Error("no")),
+    policy: completeFailurePolicy({ immediateAttempts: 1, retryDelaysMs: [0.5] }),
+    signal: AbortSignal.any([]),
+    clock,
+  });
+  if (outcome.kind !== "retry") throw new Error(outcome.kind);
+  expect(decodeFailed(encodeFailed(outcome.failed))).toEqual(outcome.failed);
+  for (const delay of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+    expect(() => completeFailurePolicy({ retryDelaysMs: [delay] })).toThrow(
+      expect.objectContaining({ reason: "INVALID_ARGUMENT" }),
+    );
+  }
+});
+
 test("a retryable failure pauses and uses up nothing", async () => {
   expect(await run(() => Promise.reject(new WeftError("UNAVAILABLE", "down")))).toMatchObject({ kind: "paused" });
+});
+
+test("one that took too long leaves its partition at once, however many tries it has left", async () => {
+  let tries = 0;
+  const outcome = await run(async () => {
+    tries += 1;
+    throw new TriedTooLong(5000);
+  });
+  expect(outcome).toMatchObject({ kind: "retry", failed: { attempts: 1, reason: "DEADLINE_EXCEEDED" } });
+  expect(tries).toBe(1);
 });
 
 test("a failure after the abort is nobody's", async () => {

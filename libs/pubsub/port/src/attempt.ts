@@ -1,12 +1,15 @@
 import { backoffMs, type Clock, WeftError } from "@weft/kit";
 import { type Failed, failureOf } from "./failed.ts";
 import type { Delivery, FailurePolicy } from "./pubsub.ts";
+import { TriedTooLong } from "./time-limit.ts";
 
 /** A failure policy with every default filled in. */
 export type CompleteFailurePolicy = Required<FailurePolicy>;
 
 /** Longest pause of a partition between two tries of a transient failure, in milliseconds. */
 const maxPauseMs = 5000;
+/** Longer than any log keeps what waits. */
+const maxRetryDelayMs = 30 * 24 * 3_600_000;
 
 /** Fills in the defaults of a {@link FailurePolicy}. */
 export function completeFailurePolicy(policy: FailurePolicy = {}): CompleteFailurePolicy {
@@ -14,8 +17,8 @@ export function completeFailurePolicy(policy: FailurePolicy = {}): CompleteFailu
   if (!Number.isInteger(immediateAttempts) || immediateAttempts < 1) {
     throw new WeftError("INVALID_ARGUMENT", "immediateAttempts must be a whole number from 1");
   }
-  if (retryDelaysMs.some((delay) => !(delay >= 0))) {
-    throw new WeftError("INVALID_ARGUMENT", "retryDelaysMs must not be negative");
+  if (retryDelaysMs.some((delay) => !(delay >= 0 && delay <= maxRetryDelayMs))) {
+    throw new WeftError("INVALID_ARGUMENT", "retryDelaysMs are numbers from 0 to those of 30 days");
   }
   return { immediateAttempts, retryDelaysMs };
 }
@@ -57,6 +60,8 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
       return { kind: "handled" };
     } catch (cause) {
       if (signal.aborted) return { kind: "abandoned" };
+      // It has held its partition for long enough.
+      if (cause instanceof TriedTooLong) return giveUp(before + number, cause);
       if (cause instanceof WeftError && cause.retryable) return { kind: "paused", error: cause };
       if (number >= tries) return giveUp(before + number, cause);
     }
@@ -69,9 +74,11 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
 
   function giveUp(attempts: number, cause: unknown): Outcome {
     const round = earlier?.round ?? 0;
-    const now = clock.now();
+    // Whole milliseconds are what is written down.
+    const time = Math.round(clock.now());
     const delayMs = policy.retryDelaysMs[round];
-    const failed = { delivery, ...failureOf(cause), attempts, round: round + 1, time: now, due: now + (delayMs ?? 0) };
+    const due = time + Math.round(delayMs ?? 0);
+    const failed = { delivery, ...failureOf(cause), attempts, round: round + 1, time, due };
     return delayMs === undefined ? { kind: "dead", failed } : { kind: "retry", failed };
   }
 }

@@ -1,5 +1,5 @@
 import { WeftError } from "@weft/kit";
-import type { DeadLetter, Delivery, KeyedEvent } from "./pubsub.ts";
+import type { DeadLetter, Delivery, KeyedEvent, StoredEvent } from "./pubsub.ts";
 
 /** A delivery that failed, with what its group has to know to try it again or to give it up. */
 export interface Failed {
@@ -28,7 +28,7 @@ export function deadLetterTopic(topic: string, group: string): string {
 }
 
 /** Extension attributes of an event in a retry or dead-letter topic, beside its own. */
-const names = {
+export const failureAttributes = {
   topic: "weftorigintopic",
   partition: "weftoriginpartition",
   offset: "weftoriginoffset",
@@ -40,6 +40,7 @@ const names = {
   due: "weftduetime",
 } as const;
 
+const names = failureAttributes;
 const ours: ReadonlySet<string> = new Set(Object.values(names));
 const maxDetailLength = 1000;
 
@@ -96,7 +97,30 @@ export function decodeFailed(record: KeyedEvent): Failed {
 
 /** A dead letter put before its group again: the whole failure policy is ahead of it, beginning at `now`. */
 export function redriven(failed: Failed, now: number): Failed {
-  return { ...failed, attempts: 0, round: 0, due: now };
+  return { ...failed, attempts: 0, round: 0, due: Math.round(now) };
+}
+
+/** An event of the log put before a group once more, in its retry queue: as if it had never been tried, due at `now`. */
+export function replayed({ publishTime: _, ...event }: StoredEvent, now: number): Failed {
+  const time = Math.round(now);
+  return { delivery: { ...event, attempt: 1 }, attempts: 0, round: 0, reason: "", detail: "", time, due: time };
+}
+
+/** What a log says of an event that was given up: who it is and why, and nothing of what it carries. */
+export function deadLetterFields({ delivery, attempts, reason }: Failed, group: string): object {
+  const { event, topic, partition, offset } = delivery;
+  const { traceparent } = event.extensions;
+  const fields = {
+    event: event.id,
+    type: event.type,
+    topic,
+    partition,
+    offset: String(offset),
+    group,
+    attempts,
+    reason,
+  };
+  return traceparent === undefined ? fields : { ...fields, traceparent };
 }
 
 /** A record of the dead-letter topic as operators see it. */

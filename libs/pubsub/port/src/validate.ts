@@ -1,10 +1,11 @@
 import { WeftError } from "@weft/kit";
-import type { KeyedEvent, SubscribeOptions } from "./pubsub.ts";
+import type { DeadLetterFilter, KeyedEvent, ReadOptions, ReplayOptions, SubscribeOptions } from "./pubsub.ts";
 
 /** Largest `data` of an event, in bytes. Kafka's brokers take 1 MiB for a record with its headers. */
 export const maxDataBytes = 1_000_000;
 const maxAttributeBytes = 16_384;
 const maxKeyBytes = 1024;
+const maxListed = 10_000;
 
 /** `INVALID_ARGUMENT` unless `name` can name a topic or a group in every adapter. */
 export function checkName(what: "topic" | "group", name: string): void {
@@ -34,9 +35,39 @@ export function checkSubscribe(options: SubscribeOptions): void {
   for (const topic of options.topics) checkName("topic", topic);
   if (options.topics.length === 0) bad("a subscription names at least one topic");
   if (new Set(options.topics).size < options.topics.length) bad("a subscription names each topic once");
-  const { maxConcurrency = 1, sessionTimeoutMs = 5000 } = options;
+  const { maxConcurrency = 1, sessionTimeoutMs = 5000, handleTimeoutMs = 1 } = options;
   if (!Number.isInteger(maxConcurrency) || maxConcurrency < 1) bad("maxConcurrency must be a whole number from 1");
   if (!(sessionTimeoutMs >= 1000)) bad("sessionTimeoutMs must be at least 1000");
+  if (!(handleTimeoutMs >= 1)) bad("handleTimeoutMs must be at least 1");
+}
+
+/** The same. */
+export function checkDeadLetterFilter({
+  topic,
+  group,
+  limit = 1,
+}: DeadLetterFilter & { readonly limit?: number }): void {
+  checkName("topic", topic);
+  checkName("group", group);
+  if (!Number.isInteger(limit) || limit < 1 || limit > maxListed)
+    bad(`limit must be a whole number from 1 to ${maxListed}`);
+}
+
+/** The same. */
+export function checkRead({ topic, from = "earliest" }: ReadOptions): void {
+  checkName("topic", topic);
+  if (typeof from === "number") checkInstant("from", from);
+}
+
+/** The same. */
+export function checkReplay({ topic, group, from, to }: ReplayOptions): void {
+  checkRead({ topic, from });
+  checkName("group", group);
+  if (to !== undefined) checkInstant("to", to);
+}
+
+function checkInstant(name: string, time: number): void {
+  if (!Number.isSafeInteger(time)) bad(`${name} is in whole milliseconds since the epoch`);
 }
 
 function bad(message: string): never {

@@ -20,4 +20,14 @@ export const pubsubOperations: readonly Operation<PubSub>[] = [
   { title: "deadLetters", writes: false, run: (pubsub) => pubsub.deadLetters({ topic, group }) },
   { title: "redrive", writes: false, run: (pubsub) => pubsub.redrive({ topic, group }) },
   { title: "lag", writes: false, run: (pubsub) => pubsub.lag(group) },
+  { title: "parked", writes: false, run: (pubsub) => pubsub.parked(group) },
+  { title: "topics", writes: false, run: (pubsub) => pubsub.topics() },
+  {
+    title: "read",
+    writes: false,
+    run: async (pubsub) => {
+      for await (const { event: first } of pubsub.read({ topic })) if (first.id === "b-1") return;
+    },
+  },
+  { title: "replay", writes: true, run: (pubsub) => pubsub.replay({ topic, group, from: "earliest" }) },
 ];
