@@ -1,4 +1,5 @@
-import { type Clock, isWeftError, WeftError } from "@weft/kit";
+import { invalidPageToken } from "@weft/filter";
+import { type Clock, isWeftError, randomHex, WeftError } from "@weft/kit";
 import {
   checkDefinition,
   decodeDefinition,
@@ -9,6 +10,7 @@ import {
 } from "@weft/search";
 import { mappingOf } from "./mapping.ts";
 import type { Server } from "./server.ts";
+import { removeIndexes, siblingsOf } from "./siblings.ts";
 import { refresh } from "./snapshots.ts";
 
 /** An index as it is used. */
@@ -16,12 +18,17 @@ export interface IndexEntry {
   readonly definition: IndexDefinition;
   /** Milliseconds since the epoch; told apart by it from one of the same name that was deleted. */
   readonly createTime: number;
-  /** What it is written to and read by. */
+  /** What it goes by, whichever index of Elasticsearch it is. */
   readonly alias: string;
+  /** The index of Elasticsearch, made by this definition: searches and writes go there, so that they never meet another. */
+  readonly target: string;
 }
 
-/** How long a definition is taken as read, in milliseconds: within it another process may have made the index anew. */
-const keepMs = 1000;
+/**
+ * How long a definition is taken as read, in milliseconds: within it another process may have made the index anew, and
+ * searches still go to the one before (law F1 gives a second).
+ */
+const keepMs = 500;
 /** Indexes whose definitions are kept. */
 const maxKept = 1000;
 /** Indexes of a namespace that can be counted. */
@@ -43,9 +50,9 @@ type Indexes = Readonly<
 >;
 
 /**
- * The indexes of a namespace. `packages` is the alias `weft.packages` of the index `weft.packages.v1`: the alias is what
- * everybody uses, so that another index can take its place. No name of a namespace or an index has a dot, so they never
- * meet. The definition lies in the `_meta` of the mapping.
+ * The indexes of a namespace. `packages` is the alias `weft.packages` of the index `weft.packages.v1`, so that another
+ * index, `weft.packages.` and some random letters, can take its place. No name of a namespace or an index has a dot, so
+ * they never meet. The definition lies in the `_meta` of the mapping.
  */
 export class Catalog {
   readonly #server: Server;
@@ -105,6 +112,16 @@ export class Catalog {
     return this.#info(entry);
   }
 
+  /** Makes an empty index beside a live one, by another definition. */
+  async createBeside({ alias, createTime }: IndexEntry, definition: IndexDefinition): Promise<IndexEntry> {
+    const target = `${alias}.${randomHex(8)}`;
+    const meta: Meta = { definition: encodeDefinition(definition), createTime };
+    const body = { mappings: { ...mappingOf(definition), _meta: { weft: meta } } };
+    // Sent again, it would find itself.
+    await this.#server.request({ method: "PUT", path: `/${target}`, body, kind: "once" });
+    return { definition, createTime, alias, target };
+  }
+
   async info(index: string): Promise<IndexInfo> {
     return this.#info(await this.#read(index));
   }
@@ -114,7 +131,7 @@ export class Catalog {
     const pattern = `${this.#namespace}.*`;
     await refresh(this.#server, pattern);
     const [indexes, { aggregations }] = await Promise.all([
-      this.#describe(pattern),
+      describe(this.#server, pattern),
       this.#server.request<{ readonly aggregations?: { readonly indexes: { readonly buckets: readonly Bucket[] } } }>({
         method: "POST",
         path: `/${pattern}/_search`,
@@ -126,7 +143,7 @@ export class Catalog {
     const counts = new Map(aggregations?.indexes.buckets.map(({ key, doc_count }) => [key, doc_count]));
     return Object.entries(indexes)
       .flatMap(([name, found]): readonly IndexInfo[] => {
-        const entry = entryOf(found);
+        const entry = entryOf(name, found);
         if (entry === undefined) return [];
         const { definition, createTime } = entry;
         return [{ definition, createTime, documentCount: counts.get(name) ?? 0 }];
@@ -136,10 +153,23 @@ export class Catalog {
 
   /** `NOT_FOUND` when there is none. */
   async delete(index: string): Promise<void> {
-    const names = Object.entries(await this.#describe(this.#alias(index))).map(([name]) => name);
-    if (names.length === 0) throw noIndex(index);
-    await this.#server.request({ method: "DELETE", path: `/${names.join(",")}`, kind: "repeatable" });
+    const { alias, target } = await this.#read(index);
+    // And what is left of those that it replaced, or is about to replace it.
+    const names = [target, ...(await siblingsOf(this.#server, { alias, target })).map(({ name }) => name)];
+    await removeIndexes(this.#server, names);
     this.forget(index);
+  }
+
+  /** How many documents an index of Elasticsearch has, or an alias. */
+  async count(name: string): Promise<number> {
+    await refresh(this.#server, name);
+    const { count } = await this.#server.request<{ readonly count: number }>({
+      method: "POST",
+      path: `/${name}/_count`,
+      body: { query: live },
+      kind: "read",
+    });
+    return count;
   }
 
   #alias(index: string): string {
@@ -147,14 +177,7 @@ export class Catalog {
   }
 
   async #info({ definition, createTime, alias }: IndexEntry): Promise<IndexInfo> {
-    await refresh(this.#server, alias);
-    const { count } = await this.#server.request<{ readonly count: number }>({
-      method: "POST",
-      path: `/${alias}/_count`,
-      body: { query: live },
-      kind: "read",
-    });
-    return { definition, createTime, documentCount: count };
+    return { definition, createTime, documentCount: await this.count(alias) };
   }
 
   async #read(index: string): Promise<IndexEntry> {
@@ -166,22 +189,37 @@ export class Catalog {
   async #find(index: string): Promise<IndexEntry | undefined> {
     // A name that no index can have is not one of Elasticsearch's patterns either.
     if (!/^[a-z][a-z0-9_-]*$/.test(index)) return undefined;
-    const [found] = Object.values(await this.#describe(this.#alias(index)));
-    return found === undefined ? undefined : entryOf(found);
+    const [found] = Object.entries(await describe(this.#server, this.#alias(index)));
+    return found === undefined ? undefined : entryOf(...found);
   }
+}
 
-  #describe(names: string): Promise<Indexes> {
-    return this.#server.request({
-      method: "GET",
-      path: `/${names}`,
-      query: {
-        features: "aliases,mappings",
-        ignore_unavailable: true,
-        filter_path: "*.aliases,*.mappings._meta",
-      },
-      kind: "read",
-    });
-  }
+function describe(server: Server, names: string): Promise<Indexes> {
+  return server.request({
+    method: "GET",
+    path: `/${names}`,
+    query: {
+      features: "aliases,mappings",
+      ignore_unavailable: true,
+      filter_path: "*.aliases,*.mappings._meta",
+    },
+    kind: "read",
+  });
+}
+
+/**
+ * The index that a page token is of: the live one, or one that it has replaced, by whose definition the query was asked.
+ * `INVALID_PAGE_TOKEN` when that is no longer there.
+ */
+export async function entryOfPage(server: Server, live: IndexEntry, target: string): Promise<IndexEntry> {
+  if (target === live.target) return live;
+  const { alias, createTime } = live;
+  // A token is not signed: it names no other index than this one's.
+  if (!target.startsWith(`${alias}.`) || !/^[a-z0-9]+$/.test(target.slice(alias.length + 1))) throw invalidPageToken();
+  const { [target]: found } = await describe(server, target);
+  const meta = found?.mappings?._meta?.weft;
+  if (meta?.createTime !== createTime) throw invalidPageToken();
+  return { definition: decodeDefinition(meta.definition), createTime, alias, target };
 }
 
 interface Bucket {
@@ -192,11 +230,11 @@ interface Bucket {
 /** Leaves tombstones out. */
 export const live = { term: { live: true } };
 
-function entryOf({ aliases, mappings }: Indexes[string]): IndexEntry | undefined {
+function entryOf(target: string, { aliases, mappings }: Indexes[string]): IndexEntry | undefined {
   const [alias] = Object.keys(aliases ?? {});
   const meta = mappings?._meta?.weft;
   if (alias === undefined || meta === undefined) return undefined;
-  return { definition: decodeDefinition(meta.definition), createTime: meta.createTime, alias };
+  return { definition: decodeDefinition(meta.definition), createTime: meta.createTime, alias, target };
 }
 
 function noIndex(index: string): WeftError {

@@ -30,6 +30,20 @@ export async function openFixture(port: number, through = port): Promise<SearchF
       `);
       await child.kill();
     },
+    reindexElsewhereAndDie: async (definition) => {
+      const child = await startProcess(`
+        import { Secret } from "@weft/kit";
+        import { decodeDefinition } from "@weft/search";
+        import { openElasticsearch } from "@weft/search-elasticsearch";
+        const definition = decodeDefinition(${JSON.stringify(encodeDefinition(definition))});
+        const engine = await openElasticsearch({ url: new Secret(${JSON.stringify(url)}) });
+        await new Promise((resolve) => {
+          const onProgress = ({ processed }) => (processed === 0 ? undefined : new Promise(() => resolve()));
+          void engine.reindex(definition.index, { definition, onProgress });
+        });
+      `);
+      await child.kill();
+    },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -15,18 +15,22 @@ import type {
   DocumentChange,
   IndexDefinition,
   IndexInfo,
+  ReindexOptions,
   SearchEngine,
   SearchPage,
   SearchQuery,
 } from "@weft/search";
+import { applyToLive } from "./apply.ts";
+import { BulkLoads } from "./bulk-load.ts";
 import { Catalog, type IndexEntry } from "./catalog.ts";
+import { reindex } from "./reindex.ts";
+import { Retirement } from "./retirement.ts";
 import { scan } from "./scan.ts";
 import { readDocument, search } from "./search.ts";
 import { Server } from "./server.ts";
 import { Snapshots } from "./snapshots.ts";
 import { suggest } from "./suggest.ts";
 import { ensureTemplate } from "./template.ts";
-import { applyChanges } from "./write.ts";
 
 /** Scans of a handle at the same time: each keeps a state of its index in Elasticsearch. */
 const maxScans = 16;
@@ -71,13 +75,27 @@ export async function openElasticsearch(options: ElasticsearchOptions): Promise<
   await ensureTemplate(server, url.namespace);
   const snapshots = stack.use(new Snapshots(server, clock));
   const catalog = new Catalog({ server, namespace: url.namespace, clock });
-  return new Elasticsearch({ server, snapshots, catalog, clock, random, bulkTimeoutMs, stack: stack.move() });
+  const retirement = stack.use(new Retirement(server, clock));
+  const loads = stack.use(new BulkLoads({ server, catalog, namespace: url.namespace, clock, random, log }));
+  return new Elasticsearch({
+    server,
+    snapshots,
+    catalog,
+    retirement,
+    loads,
+    clock,
+    random,
+    bulkTimeoutMs,
+    stack: stack.move(),
+  });
 }
 
 interface Parts {
   readonly server: Server;
   readonly snapshots: Snapshots;
   readonly catalog: Catalog;
+  readonly retirement: Retirement;
+  readonly loads: BulkLoads;
   readonly clock: Clock;
   readonly random: () => number;
   readonly bulkTimeoutMs: number;
@@ -108,9 +126,19 @@ class Elasticsearch implements SearchEngine {
     await this.#parts.catalog.delete(index);
   }
 
+  async reindex(index: string, options: ReindexOptions = {}): Promise<IndexInfo> {
+    const { live, info } = await reindex(this.#parts, index, options);
+    this.#parts.retirement.begin(live);
+    return info;
+  }
+
   async apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]> {
     checkChanges(changes);
-    return this.#with(index, (entry) => applyChanges(this.#parts, entry, changes));
+    return applyToLive(this.#parts, index, changes);
+  }
+
+  async bulkLoad(index: string): Promise<AsyncDisposable> {
+    return this.#parts.loads.begin(index);
   }
 
   async getDocument(index: string, id: string): Promise<JsonObject> {
@@ -151,13 +179,18 @@ class Elasticsearch implements SearchEngine {
     await this.#parts.stack.disposeAsync();
   }
 
-  /** The index may have been deleted, and made anew, since its definition was read. */
+  /** Another index may have taken the place of this one, or it may have been deleted, since its definition was read. */
   async #with<Result>(index: string, work: (entry: IndexEntry) => Promise<Result>): Promise<Result> {
+    const { catalog } = this.#parts;
+    const entry = await catalog.get(index);
     try {
-      return await work(await this.#parts.catalog.get(index));
+      return await work(entry);
     } catch (error) {
-      if (isWeftError(error, "NOT_FOUND")) this.#parts.catalog.forget(index);
-      throw error;
+      if (!isWeftError(error, "NOT_FOUND")) throw error;
+      catalog.forget(index);
+      const now = await catalog.get(index);
+      if (now.target === entry.target) throw error;
+      return work(now);
     }
   }
 }

@@ -11,13 +11,13 @@ const sliceSize = 500;
 /** Every matching document of the state in which the index was at the beginning, in order of id (law F12). */
 export async function* scan(
   server: Server,
-  { definition, alias }: IndexEntry,
+  { definition, target }: IndexEntry,
   query: Pick<SearchQuery, "text" | "filter">,
   signal: AbortSignal,
 ): AsyncGenerator<JsonObject, void, undefined> {
   const matching = matchQuery(definition, query);
   if (matching === undefined) return;
-  const id = await openPointInTime(server, alias, signal);
+  const id = await openPointInTime(server, target, signal);
   try {
     let after: readonly JsonValue[] | undefined;
     do {

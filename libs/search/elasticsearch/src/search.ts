@@ -1,7 +1,7 @@
 import { decodePageToken, encodePageToken, formatFilter, invalidPageToken } from "@weft/filter";
 import type { JsonObject, JsonValue } from "@weft/kit";
 import { checkQuery, type IndexDefinition, type SearchHit, type SearchPage, type SearchQuery } from "@weft/search";
-import { type IndexEntry, live } from "./catalog.ts";
+import { entryOfPage, type IndexEntry, live as isLive } from "./catalog.ts";
 import { filterQuery } from "./filter-query.ts";
 import { highlightRequest, readHighlights } from "./highlight.ts";
 import { valuePath, wordFields } from "./mapping.ts";
@@ -38,6 +38,8 @@ export interface SearchAnswer {
 
 /** Where a page begins. */
 interface Position {
+  /** The index that was searched. */
+  readonly target: string;
   readonly snapshot: string;
   readonly after: readonly JsonValue[];
   /** Hits before it. */
@@ -50,7 +52,7 @@ export function matchQuery(
   query: Pick<SearchQuery, "text" | "filter">,
 ): object | undefined {
   const filter = checkQuery(definition, query);
-  const filters = [live, ...(filter === undefined ? [] : [filterQuery(definition, filter)])];
+  const filters = [isLive, ...(filter === undefined ? [] : [filterQuery(definition, filter)])];
   if (query.text.trim() === "") return { bool: { filter: filters } };
   const words = wordsQuery(definition, query.text);
   if (words === undefined) return undefined;
@@ -66,19 +68,21 @@ export function matchQuery(
 export async function search(
   server: Server,
   snapshots: Snapshots,
-  entry: IndexEntry,
+  live: IndexEntry,
   query: SearchQuery,
 ): Promise<SearchPage> {
-  const { definition, alias, createTime } = entry;
+  const { alias, createTime } = live;
   const { text, filter, sort = [], facets = [] } = query;
-  checkQuery(definition, query);
   const identity = JSON.stringify([alias, createTime, text, filter === undefined ? "" : formatFilter(filter), sort]);
   const position = query.after === undefined ? undefined : decodePosition(query.after, identity);
+  const entry = position === undefined ? live : await entryOfPage(server, live, position.target);
+  const { definition } = entry;
+  checkQuery(definition, query);
   const matching = matchQuery(definition, query);
   if (matching === undefined) {
     return { hits: [], totalHits: 0, totalExact: true, facets: new Map(facets.map((name) => [name, []])) };
   }
-  const snapshot = position === undefined ? await snapshots.take(alias) : snapshots.use(position.snapshot);
+  const snapshot = position === undefined ? await snapshots.take(entry) : snapshots.use(position.snapshot);
   let next: string | undefined;
   try {
     const highlight = query.highlight === true ? highlightRequest(definition) : undefined;
@@ -105,7 +109,7 @@ export async function search(
     const seen = (position?.seen ?? 0) + hits.hits.length;
     const last = hits.hits.at(-1)?.sort;
     if (seen < totalHits && last !== undefined) {
-      next = encodePageToken({ snapshot: snapshot.id, after: last, seen }, identity);
+      next = encodePageToken({ target: entry.target, snapshot: snapshot.id, after: last, seen }, identity);
     }
     const found = hits.hits.map(({ _score, _source, highlight: marked = {} }): SearchHit => {
       const document = _source?.document ?? {};
@@ -127,9 +131,10 @@ export async function search(
 }
 
 function decodePosition(token: string, identity: string): Position {
-  const { snapshot, after, seen } = decodePageToken(token, identity);
-  if (typeof snapshot !== "string" || !isList(after) || typeof seen !== "number") throw invalidPageToken();
-  return { snapshot, after, seen };
+  const { target, snapshot, after, seen } = decodePageToken(token, identity);
+  if (typeof target !== "string" || typeof snapshot !== "string") throw invalidPageToken();
+  if (!isList(after) || typeof seen !== "number") throw invalidPageToken();
+  return { target, snapshot, after, seen };
 }
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {

@@ -1,4 +1,5 @@
 import type { Clock } from "@weft/kit";
+import type { IndexEntry } from "./catalog.ts";
 import type { Server } from "./server.ts";
 
 /** Searches that begin within this time read the same state of an index, in milliseconds; law F1 gives a second. */
@@ -16,6 +17,7 @@ export interface Snapshot {
 }
 
 interface Shared {
+  readonly target: string;
   readonly id: Promise<string>;
   readonly openedAt: number;
   users: number;
@@ -38,11 +40,11 @@ export async function refresh(server: Server, indexes: string, signal?: AbortSig
 }
 
 /** A point in time with every change in it that was applied before. */
-export async function openPointInTime(server: Server, alias: string, signal?: AbortSignal): Promise<string> {
-  await refresh(server, alias, signal);
+export async function openPointInTime(server: Server, index: string, signal?: AbortSignal): Promise<string> {
+  await refresh(server, index, signal);
   const { id } = await server.request<{ readonly id: string }>({
     method: "POST",
-    path: `/${alias}/_pit`,
+    path: `/${index}/_pit`,
     query: { keep_alive: `${keepSeconds}s` },
     kind: "read",
     ...(signal === undefined ? {} : { signal }),
@@ -75,8 +77,8 @@ export class Snapshots implements AsyncDisposable {
   }
 
   /** A state no older than `shareMs`. */
-  async take(alias: string): Promise<Snapshot> {
-    const shared = this.#open(alias);
+  async take({ alias, target }: Pick<IndexEntry, "alias" | "target">): Promise<Snapshot> {
+    const shared = this.#open(alias, target);
     shared.users += 1;
     try {
       const id = await shared.id;
@@ -100,13 +102,13 @@ export class Snapshots implements AsyncDisposable {
     await Promise.all(this.#closing);
   }
 
-  #open(alias: string): Shared {
+  #open(alias: string, target: string): Shared {
     const now = this.#clock.monotonic();
     const old = this.#current.get(alias);
-    if (old !== undefined && now - old.openedAt < shareMs) return old;
-    const id = openPointInTime(this.#server, alias);
+    if (old?.target === target && now - old.openedAt < shareMs) return old;
+    const id = openPointInTime(this.#server, target);
     id.catch(() => undefined);
-    const shared: Shared = { id, openedAt: now, users: 0, named: false, current: true };
+    const shared: Shared = { target, id, openedAt: now, users: 0, named: false, current: true };
     this.#current.set(alias, shared);
     if (old !== undefined) this.#retire(old);
     return shared;

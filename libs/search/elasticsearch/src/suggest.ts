@@ -30,13 +30,13 @@ const kinds = ["start", "word"] as const;
 export async function suggest(
   server: Server,
   snapshots: Snapshots,
-  { alias }: IndexEntry,
+  entry: IndexEntry,
   { prefix, limit }: { readonly prefix: string; readonly limit: number },
 ): Promise<readonly { readonly text: string; readonly id: string }[]> {
   const wanted = suggestPrefix(prefix);
   if (wanted.trim() === "" || limit < 1) return [];
   const size = Math.min(limit, maxLimit) * perText;
-  const snapshot = await snapshots.take(alias);
+  const snapshot = await snapshots.take(entry);
   const { aggregations } = await server
     .request<Answer>({
       method: "POST",

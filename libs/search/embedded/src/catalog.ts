@@ -8,6 +8,7 @@ import {
   sameDefinition,
 } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
+import { endBuilds } from "./builds.ts";
 import { type Column, columnsOf, createTables, dropTables } from "./schema.ts";
 
 /** An index as its tables are used. */
@@ -71,6 +72,7 @@ export class Catalog {
   delete(name: string): void {
     this.#file.transaction(() => {
       const { number } = this.get(name);
+      endBuilds(this.#file, number);
       for (const statement of dropTables(number)) this.#file.run(statement);
       this.#file.run("DELETE FROM search_index WHERE number = ?", number);
     });

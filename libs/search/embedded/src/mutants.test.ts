@@ -1,14 +1,22 @@
-import type { DocumentChange, SearchEngine, SearchPage, SearchQuery } from "@weft/search";
+import { join } from "node:path";
+import type { DocumentChange, ReindexProgress, SearchEngine, SearchPage, SearchQuery } from "@weft/search";
+import { isWeftError } from "@weft/kit";
 import { searchLaws } from "@weft/search/conformance";
 import { describeMutants, type Mutant } from "@weft/kit/testing";
 import type { SearchFixture } from "@weft/search/conformance";
+import { SqliteFile } from "@weft/sqlite";
 import { openFixture } from "./fixture.ts";
+import { schema } from "./schema.ts";
 
-type Change = (right: SearchEngine) => Partial<SearchEngine>;
+type Change = (right: SearchEngine, dataDir: string) => Partial<SearchEngine>;
 
 /** The embedded engine with some methods of every handle replaced: what shows that the suite notices. */
 function mutant(breaks: string, fault: string, change: Change): Mutant<SearchFixture> {
-  return { breaks, fault, open: () => openFixture((right) => ({ ...methodsOf(right), ...change(right) })) };
+  return {
+    breaks,
+    fault,
+    open: () => openFixture((right, dataDir) => ({ ...methodsOf(right), ...change(right, dataDir) })),
+  };
 }
 
 function methodsOf(right: SearchEngine): SearchEngine {
@@ -17,6 +25,7 @@ function methodsOf(right: SearchEngine): SearchEngine {
     getIndex: (index) => right.getIndex(index),
     listIndexes: () => right.listIndexes(),
     deleteIndex: (index) => right.deleteIndex(index),
+    reindex: (index, options) => right.reindex(index, options),
     apply: (index, changes) => right.apply(index, changes),
     getDocument: (index, id) => right.getDocument(index, id),
     search: (index, query) => right.search(index, query),
@@ -36,6 +45,25 @@ const asking = (change: (query: SearchQuery) => SearchQuery): Change => {
 
 const answering = (change: (page: SearchPage) => SearchPage): Change => {
   return (right) => ({ search: async (index, query) => change(await right.search(index, query)) });
+};
+
+/** A reindex whose tables are tampered with each time after writers had their turn. */
+const tampering = (tamper: (file: SqliteFile, build: string, notedBefore: readonly number[]) => void): Change => {
+  return (right, dataDir) => ({
+    reindex: async (index, options = {}) => {
+      using file = new SqliteFile({ path: join(dataDir, "search.db"), schema });
+      const onProgress = async (progress: ReindexProgress): Promise<void> => {
+        const build = file.get<{ name: string }>(
+          "SELECT 'b' || number AS name FROM search_build WHERE index_number IS NOT NULL",
+        )?.name;
+        const noted = build === undefined ? [] : file.all<{ row: number }>(`SELECT row FROM mark_${build}`);
+        await options.onProgress?.(progress);
+        const rows = noted.map(({ row }) => row);
+        if (build !== undefined) file.transaction(() => tamper(file, build, rows));
+      };
+      return await right.reindex(index, { ...options, onProgress });
+    },
+  });
 };
 
 function withoutVersion({ version: _, ...change }: DocumentChange): DocumentChange {
@@ -144,6 +172,59 @@ describeMutants("search mutants", searchLaws, [
         for (const hit of page.hits) yield hit.document;
         after = page.next;
       } while (after !== undefined);
+    },
+  })),
+  mutant(
+    "F13 what is written while",
+    "it does not catch up",
+    tampering((file, build) => void file.run(`DELETE FROM mark_${build}`)),
+  ),
+  mutant(
+    "F13 what is written while",
+    "the swap comes before the last changes",
+    tampering((file, build, notedBefore) => {
+      const sql = `DELETE FROM mark_${build} WHERE row NOT IN (SELECT value FROM json_each(?))`;
+      if (file.get(`SELECT 1 FROM doc_${build} LIMIT 1 OFFSET 250`) !== undefined)
+        file.run(sql, JSON.stringify(notedBefore));
+    }),
+  ),
+  mutant(
+    "F13 what is written while",
+    "deletions are not carried over",
+    tampering((file, build) => void file.run(`DELETE FROM doc_${build} WHERE live = 0`)),
+  ),
+  mutant(
+    "F13 what is written while",
+    "documents are copied without their versions",
+    tampering((file, build) => void file.run(`UPDATE doc_${build} SET version = 1`)),
+  ),
+  mutant("F13 no search and no write", "it takes effect at once, and is filled afterwards", (right) => ({
+    reindex: async (index, { definition, onProgress = () => undefined } = {}) => {
+      const info = await right.getIndex(index);
+      const documents = await Array.fromAsync(right.scan(index, { text: "" }, new AbortController().signal));
+      await right.deleteIndex(index);
+      await right.createIndex(definition ?? info.definition);
+      await onProgress({ processed: 0, total: documents.length });
+      await right.apply(
+        index,
+        documents.map((document) => ({ kind: "put", id: String(document["id"]), document })),
+      );
+      return right.getIndex(index);
+    },
+  })),
+  mutant("F13 one that is given up", "it can't be given up", (right) => ({
+    reindex: (index, { signal: _, ...options } = {}) => right.reindex(index, options),
+  })),
+  mutant("F13 documents that do not fit", "they are left out and not named", (right) => ({
+    reindex: async (index, options = {}) => {
+      try {
+        return await right.reindex(index, options);
+      } catch (error) {
+        if (!isWeftError(error, "FAILED_PRECONDITION")) throw error;
+        const changes = error.violations.map(({ field: id }) => ({ kind: "delete", id }) as const);
+        await right.apply(index, changes);
+        return right.reindex(index, options);
+      }
     },
   })),
 ]);

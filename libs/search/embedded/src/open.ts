@@ -6,13 +6,16 @@ import type {
   DocumentChange,
   IndexDefinition,
   IndexInfo,
+  ReindexOptions,
   SearchEngine,
   SearchPage,
   SearchQuery,
 } from "@weft/search";
 import { SqliteFile } from "@weft/sqlite";
+import { removeEnded } from "./builds.ts";
 import { Catalog, type IndexEntry } from "./catalog.ts";
 import { ResultPages } from "./pages.ts";
+import { reindex } from "./reindex.ts";
 import { scan } from "./scan.ts";
 import { schema } from "./schema.ts";
 import { search } from "./search.ts";
@@ -82,6 +85,11 @@ class EmbeddedSearch implements SearchEngine {
 
   async deleteIndex(index: string): Promise<void> {
     this.#catalog.delete(index);
+    await removeEnded(this.#parts.file);
+  }
+
+  async reindex(index: string, options: ReindexOptions = {}): Promise<IndexInfo> {
+    return infoOf(await reindex(this.#parts.file, this.#catalog, index, options));
   }
 
   async apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]> {

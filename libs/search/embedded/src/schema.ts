@@ -11,7 +11,18 @@ export const schema = [
      -- Grows with every change: names a state of the index.
      generation INTEGER NOT NULL DEFAULT 0
    ) STRICT`,
+  // Sets of tables beside those of an index: one that is being built, or what is left of an earlier one.
+  `CREATE TABLE search_build (
+     number INTEGER PRIMARY KEY AUTOINCREMENT,
+     -- The index that is built anew; none: the tables are of no use any more.
+     index_number INTEGER UNIQUE
+   ) STRICT`,
 ];
+
+/** Names the tables of an index, or of a build. */
+export type TablesKey = number | `b${number}`;
+
+const tables = ["doc", "body", "value", "suggest", "text"];
 
 /** A field as the tables know it. */
 export interface Column {
@@ -32,7 +43,7 @@ export function columnsOf(definition: IndexDefinition): readonly Column[] {
 }
 
 /** Statements that make the tables of an index. */
-export function createTables(number: number, columns: readonly Column[]): readonly string[] {
+export function createTables(number: TablesKey, columns: readonly Column[]): readonly string[] {
   const texts = columns.flatMap((column) => column.text ?? []);
   return [
     // A deleted document keeps its row as a tombstone: its version must outlive it (law F2).
@@ -56,6 +67,32 @@ export function createTables(number: number, columns: readonly Column[]): readon
 }
 
 /** Statements that drop them. */
-export function dropTables(number: number): readonly string[] {
-  return ["doc", "body", "value", "suggest", "text"].map((table) => `DROP TABLE ${table}_${number}`);
+export function dropTables(number: TablesKey): readonly string[] {
+  return tables.map((table) => `DROP TABLE IF EXISTS ${table}_${number}`);
+}
+
+/** Statements that give the tables of each the names of the other's. Indexes of SQLite keep theirs, which nobody uses. */
+export function swapTables(a: TablesKey, b: TablesKey): readonly string[] {
+  return tables.flatMap((table) => [
+    `ALTER TABLE ${table}_${a} RENAME TO ${table}_swapped`,
+    `ALTER TABLE ${table}_${b} RENAME TO ${table}_${a}`,
+    `ALTER TABLE ${table}_swapped RENAME TO ${table}_${b}`,
+  ]);
+}
+
+/**
+ * Statements that note, from now on, which rows of an index are changed, whoever changes them. Every change updates the
+ * row of its document.
+ */
+export function createMarks(index: number, build: TablesKey): readonly string[] {
+  return [
+    `CREATE TABLE mark_${build} (row INTEGER PRIMARY KEY) STRICT`,
+    `CREATE TRIGGER mark_${build}_row AFTER UPDATE ON doc_${index}
+     BEGIN INSERT OR IGNORE INTO mark_${build} VALUES (new.row); END`,
+  ];
+}
+
+/** Statements that end this. */
+export function dropMarks(build: TablesKey): readonly string[] {
+  return [`DROP TRIGGER IF EXISTS mark_${build}_row`, `DROP TABLE IF EXISTS mark_${build}`];
 }

@@ -12,9 +12,10 @@ import type { ChangeResult, DocumentChange, FieldValue } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
 import { analysisOf, tokenize, wholeToken } from "./analysis/tokens.ts";
 import type { Catalog, IndexEntry } from "./catalog.ts";
+import type { Column, TablesKey } from "./schema.ts";
 
 /** Changes of one transaction: tens of milliseconds of work, so that neither readers nor the event loop wait long. */
-const chunkSize = 150;
+export const chunkSize = 150;
 
 /** A change with all its analysis done, so that the transaction only writes. */
 type Prepared =
@@ -22,7 +23,8 @@ type Prepared =
   | { readonly kind: "delete"; readonly change: DocumentChange }
   | { readonly kind: "put"; readonly change: DocumentChange; readonly rows: DocumentRows };
 
-interface DocumentRows {
+/** What a document is found by. */
+export interface DocumentRows {
   readonly document: string;
   /** Tokens of the columns that are searched by words, in their order. */
   readonly texts: readonly string[];
@@ -45,9 +47,9 @@ export async function applyChanges(
     const prepared = changes.slice(start, start + chunkSize).map((change) => prepare(entry, change));
     await turn();
     file.transaction(() => {
-      // Somebody may have dropped the index meanwhile, and made another of the same name.
+      // Somebody may have dropped the index meanwhile, and made another of the same name, or given it another definition.
       const current = catalog.get(index);
-      const same = current.number === entry.number;
+      const same = current.number === entry.number && current.definition === entry.definition;
       const batch = same ? prepared : changes.slice(start, start + chunkSize).map((change) => prepare(current, change));
       const before = results.length;
       let added = 0;
@@ -69,7 +71,7 @@ export async function applyChanges(
 }
 
 /** Lets others have the event loop. */
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -80,12 +82,16 @@ function prepare(entry: IndexEntry, change: DocumentChange): Prepared {
   return { kind: "put", change, rows: documentRows(entry, change.document) };
 }
 
-function documentRows(entry: IndexEntry, document: JsonObject): DocumentRows {
-  const analysis = analysisOf(documentLanguage(entry.definition, document));
+/** A document that fits the definition, analysed. */
+export function documentRows(
+  { definition, columns }: Pick<IndexEntry, "definition" | "columns">,
+  document: JsonObject,
+): DocumentRows {
+  const analysis = analysisOf(documentLanguage(definition, document));
   const texts: string[] = [];
   const values: { field: number; value: string | number }[] = [];
   const suggestions: (SuggestTerm & { text: string })[] = [];
-  for (const { name, type, number, text } of entry.columns) {
+  for (const { name, type, number, text } of columns) {
     const found = fieldValues(document, name, type);
     for (const value of found) {
       if (type.kind === "text" && String(value).length > maxExactTextLength) continue;
@@ -151,14 +157,21 @@ function insertId(file: SqliteFile, number: number, id: string): number {
   return file.get<{ row: number }>("SELECT last_insert_rowid() AS row")?.row ?? 0;
 }
 
-function removeRows(file: SqliteFile, number: number, row: number): void {
+/** Takes a document out of the tables that it is found by. */
+export function removeRows(file: SqliteFile, number: TablesKey, row: number): void {
   file.run(`DELETE FROM body_${number} WHERE row = ?`, row);
   file.run(`DELETE FROM value_${number} WHERE row = ?`, row);
   file.run(`DELETE FROM suggest_${number} WHERE row = ?`, row);
   file.run(`DELETE FROM text_${number} WHERE rowid = ?`, row);
 }
 
-function insertRows(file: SqliteFile, { number, columns }: IndexEntry, row: number, rows: DocumentRows): void {
+/** Puts a document into the tables that it is found by. */
+export function insertRows(
+  file: SqliteFile,
+  { number, columns }: { readonly number: TablesKey; readonly columns: readonly Column[] },
+  row: number,
+  rows: DocumentRows,
+): void {
   file.run(`INSERT INTO body_${number} (row, document) VALUES (?, ?)`, row, rows.document);
   for (const { field, value } of rows.values) {
     file.run(`INSERT OR IGNORE INTO value_${number} (field, value, row) VALUES (?, ?, ?)`, field, value, row);

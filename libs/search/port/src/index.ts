@@ -13,6 +13,7 @@ export type { FieldValue } from "./document.ts";
 export { excerpts, type Span } from "./excerpts.ts";
 export { parseInstant } from "./instant.ts";
 export { documentLanguage, type Language } from "./language.ts";
+export { checkReindex, Misfits, type ReindexOptions, type ReindexProgress } from "./reindex.ts";
 export type { ChangeResult, DocumentChange, SearchEngine, SearchHit, SearchPage, SearchQuery } from "./search.ts";
 export { suggestPrefix, type SuggestTerm, suggestTerms } from "./suggest-terms.ts";
 export { type TypedFilter, typeFilter } from "./typed-filter.ts";

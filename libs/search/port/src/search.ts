@@ -1,6 +1,7 @@
 import type { Filter } from "@weft/filter";
 import type { JsonObject, Reason } from "@weft/kit";
 import type { IndexDefinition, IndexInfo } from "./definition.ts";
+import type { ReindexOptions } from "./reindex.ts";
 
 /** A change of one document. */
 export type DocumentChange =
@@ -68,6 +69,7 @@ export interface SearchPage {
  * - `F10` What is not there is `NOT_FOUND`: an index for every call but create, delete included; a document for get.
  * - `F11` Suggestions are values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once; none for a blank prefix.
  * - `F12` A scan gives every matching document as it was when the scan began, in order of id.
+ * - `F13` A reindex takes effect as a whole or not at all. Readers and writers notice nothing of it: searches, their later pages and scans go on; whatever was acknowledged before, during or after is there at its highest version, deletions too (`F2`). One that rejects, or whose process dies, leaves the index as it was. Of several at once the last to begin goes on, the others are `CONFLICT`.
  */
 export interface SearchEngine extends AsyncDisposable {
   createIndex(definition: IndexDefinition): Promise<IndexInfo>;
@@ -75,8 +77,21 @@ export interface SearchEngine extends AsyncDisposable {
   /** Sorted by name. */
   listIndexes(): Promise<readonly IndexInfo[]>;
   deleteIndex(index: string): Promise<void>;
+  /**
+   * Builds the index anew, under another definition where one is given, and puts it in the place of the live one; its
+   * `createTime` stays. A definition of another index or with another `idField` is `INVALID_ARGUMENT`. Documents that do
+   * not fit it end the reindex with `FAILED_PRECONDITION`, whose violations name the first 100. Aborting the signal ends
+   * it with its reason.
+   */
+  reindex(index: string, options?: ReindexOptions): Promise<IndexInfo>;
   /** At most 5,000 changes (`PAYLOAD_TOO_LARGE`); 64 MiB together is what every engine takes. When it rejects, any of them may have been applied. */
   apply(index: string, changes: readonly DocumentChange[]): Promise<readonly ChangeResult[]>;
+  /**
+   * Only of engines that have settings to relax. While one of its handles is open the engine may save work that makes a
+   * bulk load slower, and all laws hold as ever. The last handle to be disposed puts back what was there before, and for
+   * a process that dies another one does. Disposing rejects when that failed, which is done later then.
+   */
+  bulkLoad?(index: string): Promise<AsyncDisposable>;
   getDocument(index: string, id: string): Promise<JsonObject>;
   search(index: string, query: SearchQuery): Promise<SearchPage>;
   /** At most `limit` completions. */

@@ -6,6 +6,8 @@ export interface SearchFixture extends AsyncDisposable {
   open(): Promise<SearchEngine>;
   /** Puts the document `{ id, name }` from a process of its own, which ends without a word right after `apply` resolved. */
   putElsewhereAndDie(definition: IndexDefinition, id: string, name: string): Promise<void>;
+  /** Begins to reindex under the definition in a process of its own, which ends without a word when some documents are copied. */
+  reindexElsewhereAndDie(definition: IndexDefinition): Promise<void>;
 }
 
 /** The index that laws use, unless they need another. */
