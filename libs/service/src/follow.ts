@@ -8,8 +8,8 @@ export interface FollowOptions {
   readonly topic: { readonly name: string; readonly partitions: number };
   /** Replicas of one group share the events. */
   readonly group: string;
-  /** Comes for an event at least once, and may come again: see {@link PubSub}. */
-  readonly handle: (event: CloudEvent) => Promise<void>;
+  /** Comes for an event at least once, and may come again: see {@link PubSub}. The signal: that nobody waits for it any more. */
+  readonly handle: (event: CloudEvent, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
   /** For durations only. */
   readonly clock?: Clock;
@@ -25,7 +25,8 @@ export async function follow(options: FollowOptions, signal: AbortSignal): Promi
   const { pubsub, topic, group } = options;
   await pubsub.ensureTopic(topic.name, { partitions: topic.partitions });
   const waiting = new Set<number>();
-  const handle = (delivery: Delivery): Promise<void> => handleOne(delivery, { ...options, waiting });
+  const handle = (delivery: Delivery, given: AbortSignal): Promise<void> =>
+    handleOne(delivery, { ...options, waiting, given });
   await using subscription = await pubsub.subscribe({ group, topics: [topic.name], handle });
   if (!signal.aborted) await Promise.race([once(signal, "abort"), subscription.ended]);
 }
@@ -33,10 +34,12 @@ export async function follow(options: FollowOptions, signal: AbortSignal): Promi
 interface HandleOptions extends FollowOptions {
   /** Partitions whose last try failed for a reason that may pass. */
   readonly waiting: Set<number>;
+  /** Of this try. */
+  readonly given: AbortSignal;
 }
 
 async function handleOne(delivery: Delivery, options: HandleOptions): Promise<void> {
-  const { group, handle, log, clock = systemClock, waiting } = options;
+  const { group, handle, log, clock = systemClock, waiting, given } = options;
   const { event, topic, partition, attempt } = delivery;
   const startedAt = clock.monotonic();
   const told = (): readonly [Logger, object] => {
@@ -47,7 +50,7 @@ async function handleOne(delivery: Delivery, options: HandleOptions): Promise<vo
     return [withTrace(log, trace), { ...fields, durationMs }];
   };
   try {
-    await handle(event);
+    await handle(event, given);
   } catch (err) {
     const { reason, retryable } = WeftError.from(err);
     if (!retryable || !waiting.has(partition)) {
