@@ -17,12 +17,15 @@ export async function startChild(
     readonly args?: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
     readonly addressOf: (message: unknown) => string | undefined;
+    /** Gets every message, the first one too. */
+    readonly onMessage?: (message: unknown) => void;
   },
 ): Promise<Child> {
   const child = spawn(process.execPath, [script, ...(options.args ?? [])], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: { ...process.env, NODE_ENV: "production", ...options.env },
   });
+  if (options.onMessage !== undefined) child.on("message", options.onMessage);
   const timeout = AbortSignal.timeout(20_000);
   for (;;) {
     const [message] = (await Promise.race([

@@ -6,11 +6,24 @@ import { gateway } from "./gateway.ts";
 import { kafka } from "./kafka.ts";
 import { freshness, freshnessStack, loading, startUp } from "./mesh.ts";
 import { meshClient } from "./mesh-client.ts";
+import { eventLatency, relay } from "./outbox.ts";
 import { page } from "./page.ts";
 import type { Result } from "./result.ts";
 import { state } from "./state.ts";
 
-const benchmarks = [meshClient, gateway, loading, freshness, startUp, kafka, state, bulk, freshnessStack];
+const benchmarks = [
+  meshClient,
+  gateway,
+  loading,
+  freshness,
+  startUp,
+  kafka,
+  state,
+  bulk,
+  relay,
+  eventLatency,
+  freshnessStack,
+];
 const resultsPath = join(import.meta.dirname, "../results.json");
 const pagePath = join(import.meta.dirname, "../../docs/reference/performance.md");
 

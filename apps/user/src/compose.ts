@@ -4,6 +4,7 @@ import { userTopic } from "@weft/contracts/event";
 import { runOutboxRelay } from "@weft/outbox";
 import { createTokenVerifier } from "@weft/security";
 import type { CommonConfig, ServiceHost, ServiceParts } from "@weft/service";
+import { metricNames } from "@weft/telemetry";
 import { sql } from "kysely";
 import { writeAdminToken } from "./app/admin-token.ts";
 import { openSigningKeys } from "./app/signing-keys.ts";
@@ -17,7 +18,10 @@ import { migrations, type Schema } from "./store/schema.ts";
 const cleanUpMs = 3_600_000;
 
 type Config = UserConfig & Pick<CommonConfig, "dataDir" | "profile">;
-type Host = Pick<ServiceHost<Config>, "config" | "blocks" | "clock" | "newId" | "log" | "background" | "readiness">;
+type Host = Pick<
+  ServiceHost<Config>,
+  "config" | "blocks" | "clock" | "newId" | "log" | "background" | "readiness" | "metrics"
+>;
 
 /** The user service out of its building blocks. */
 export async function compose({
@@ -28,6 +32,7 @@ export async function compose({
   log,
   background,
   readiness,
+  metrics,
 }: Host): Promise<ServiceParts> {
   const [database, pubsub, locks] = await Promise.all([openSql<Schema>(blocks), openPubSub(blocks), openLocks(blocks)]);
   const { name, partitions } = userTopic;
@@ -38,8 +43,22 @@ export async function compose({
   const adminTokenFile = config.adminTokenFile ?? defaultAdminTokenFile(config);
   if (adminTokenFile !== undefined) await writeAdminToken({ ...users, keys }, adminTokenFile);
 
+  const count = metrics.counter(metricNames.messagesPublished);
+  let retainedBytes = 0;
+  metrics.gauge(metricNames.outboxRetained, () => retainedBytes);
   background("outbox relay", (signal) =>
-    runOutboxRelay({ sql: database, pubsub, locks, name: "user-outbox", signal, log, clock }),
+    runOutboxRelay({
+      sql: database,
+      pubsub,
+      locks,
+      name: "user-outbox",
+      kind: config.outboxRelay,
+      onPublished: (events) => count(events),
+      onRetained: (bytes) => (retainedBytes = bytes),
+      signal,
+      log,
+      clock,
+    }),
   );
   background("clean-up", async (signal) => {
     while (!signal.aborted) {

@@ -20,6 +20,12 @@ export const settings = {
     about:
       "Where a token of the administrator is kept, mode 0600. Unset: `admin-token` in the data folder with the embedded profile, nowhere otherwise.",
   }),
+  outboxRelay: setting.choice("user.outboxRelay", {
+    values: ["table", "replication"],
+    default: "table",
+    about:
+      "How events get from the outbox to publish/subscribe: by reading its table, or by following PostgreSQL's log (logical replication), which takes `wal_level = logical` and a user with REPLICATION.",
+  }),
 };
 
 /** The values of the settings. */

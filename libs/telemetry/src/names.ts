@@ -14,6 +14,11 @@ export const metricNames = {
   httpServerDuration: { name: "http.server.request.duration", unit: "s", about: "Time of an HTTP request." },
   httpServerActive: { name: "http.server.active_requests", unit: "", about: "HTTP requests being served." },
   messagesPublished: { name: "messaging.client.sent.messages", unit: "", about: "Events published." },
+  outboxRetained: {
+    name: "weft.outbox.retained",
+    unit: "By",
+    about: "What the database keeps of its log for the outbox relay `replication`.",
+  },
   messageProcessDuration: { name: "messaging.process.duration", unit: "s", about: "Time to handle an event." },
   searchCacheRequests: {
     name: "search.cache.requests",

@@ -57,7 +57,15 @@ async function prepare(programs: PostgresPrograms, place: Place): Promise<Launch
     tied,
   });
   if (!(await exists(data))) await initialise(programs, runAs, data);
-  const all = { listen_addresses: "127.0.0.1", unix_socket_directories: "", shared_buffers: "32MB", ...settings };
+  const all = {
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    shared_buffers: "32MB",
+    // For the outbox relay `replication`; its slot keeps no more than this.
+    wal_level: "logical",
+    max_slot_wal_keep_size: "1GB",
+    ...settings,
+  };
   const args = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   return runAs.command(programs.postgres, ["-D", data, "-p", String(port), ...args]);
 }

@@ -1,3 +1,3 @@
 export { addToOutbox, type OutboxEntry } from "./outbox.ts";
-export { type OutboxRelayOptions, runOutboxRelay } from "./relay.ts";
+export { type OutboxRelayKind, type OutboxRelayOptions, runOutboxRelay } from "./relay.ts";
 export { outboxMigrations } from "./table.ts";

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import type { InsertLogs } from "./insert-log.ts";
 
 /** One step of a schema, applied once and for good. */
 export interface Migration {
@@ -25,6 +26,7 @@ export interface TransactionOptions {
  * - `Q4` A statement over its time limit ends in `DEADLINE_EXCEEDED`, a lost server in `UNAVAILABLE`; the pool recovers by itself.
  * - `Q5` A unique violation is `ALREADY_EXISTS` with the constraint's name in `metadata.constraint`; a serialization failure that outlived its attempts is `CONFLICT`.
  * - `Q6` A notification sent in a transaction reaches every listener after the commit, and none if it rolled back. A listener that lost its connection is called once when it is back.
+ * - `Q7`, `Q8`, `Q9`: see {@link InsertLogs}.
  */
 export interface SqlDatabase<Schema> extends AsyncDisposable {
   /** For queries outside a transaction. Its errors are WeftErrors too. */
@@ -33,4 +35,6 @@ export interface SqlDatabase<Schema> extends AsyncDisposable {
   migrate(migrations: readonly Migration[]): Promise<void>;
   /** Calls `onNotify` for each NOTIFY on the channel. `UNAVAILABLE` when the server can't be reached. */
   listen(channel: string, onNotify: () => void): Promise<AsyncDisposable>;
+  /** What was inserted, as the server's own log has it. */
+  readonly insertLogs: InsertLogs;
 }

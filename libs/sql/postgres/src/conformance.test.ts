@@ -1,6 +1,14 @@
 import { afterAll, beforeAll } from "vitest";
 import { describeMutants } from "@weft/kit/testing";
-import type { Migration, SqlDatabase, TransactionOptions } from "@weft/sql";
+import type {
+  InsertLogName,
+  InsertLogReader,
+  InsertLogs,
+  LoggedInserts,
+  Migration,
+  SqlDatabase,
+  TransactionOptions,
+} from "@weft/sql";
 import { describeSqlConformance, type SqlFixture, sqlLaws } from "@weft/sql/conformance";
 import type { Transaction } from "kysely";
 import { openProxiedDatabase } from "./proxied.fixture.ts";
@@ -28,9 +36,40 @@ function change(database: Database, changes: Partial<Database>): Database {
     transaction: (work, options) => database.transaction(work, options),
     migrate: (migrations) => database.migrate(migrations),
     listen: (channel, onNotify) => database.listen(channel, onNotify),
+    insertLogs: database.insertLogs,
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
     ...changes,
   };
+}
+
+/** The right handle with something wrong about its logs. */
+function changeLogs(database: Database, wrap: (right: InsertLogs) => Partial<InsertLogs>): Database {
+  const right = database.insertLogs;
+  const insertLogs: InsertLogs = {
+    prepare: (log) => right.prepare(log),
+    make: (log, onBegun, signal) => right.make(log, onBegun, signal),
+    open: (log) => right.open(log),
+    lag: (name) => right.lag(name),
+    drop: (name) => right.drop(name),
+    ...wrap(right),
+  };
+  return change(database, { insertLogs });
+}
+
+/** A right reader with something wrong about what it reads. */
+function changeReads(
+  database: Database,
+  wrap: (read: LoggedInserts, reader: InsertLogReader) => LoggedInserts,
+): Database {
+  const open = async (right: InsertLogs, log: InsertLogName): Promise<InsertLogReader> => {
+    const reader = await right.open(log);
+    return {
+      read: async (limit, signal) => wrap(await reader.read(limit, signal), reader),
+      confirm: (position) => reader.confirm(position),
+      [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+    };
+  };
+  return changeLogs(database, (right) => ({ open: (log) => open(right, log) }));
 }
 
 type Work<T> = (transaction: Transaction<unknown>) => Promise<T>;
@@ -112,6 +151,49 @@ const mutants: readonly {
           return database.listen(channel, () => void ((calls += 1) > 1 && onNotify()));
         },
       }),
+  },
+  {
+    fault: "it sorts what it reads",
+    breaks: "Q7",
+    wrap: (database) => changeReads(database, ({ values, position }) => ({ values: values.toSorted(), position })),
+  },
+  {
+    fault: "it gives a position within a transaction",
+    breaks: "Q7",
+    wrap: (database) => changeReads(database, ({ values, position }) => ({ values, position: position ?? 1n })),
+  },
+  {
+    fault: "a log counts before its maker is through",
+    breaks: "Q7",
+    wrap: (database) =>
+      changeLogs(database, (right) => ({
+        make: async (log, onBegun, signal) => {
+          await right.make(log, () => Promise.resolve(), signal);
+          await onBegun();
+        },
+      })),
+  },
+  {
+    fault: "it confirms what it reads",
+    breaks: "Q8",
+    wrap: (database) =>
+      changeReads(database, (read, reader) => {
+        if (read.position !== undefined) reader.confirm(read.position);
+        return read;
+      }),
+  },
+  {
+    fault: "it makes a log where there is none",
+    breaks: "Q9",
+    wrap: (database) =>
+      changeLogs(database, (right) => ({
+        open: async (log) => {
+          if ((await right.lag(log.name)) === undefined) {
+            await right.make(log, () => Promise.resolve(), AbortSignal.timeout(20_000));
+          }
+          return right.open(log);
+        },
+      })),
   },
 ];
 

@@ -4,6 +4,7 @@ import { backoffMs, type Clock, type Log, type Secret, silentLog, systemClock, W
 import type { Migration, SqlDatabase, TransactionOptions } from "@weft/sql";
 import { mayRetryTransaction, postgresError } from "./errors.ts";
 import { Listener } from "./listener.ts";
+import { PostgresInsertLogs } from "./log/insert-logs.ts";
 import { migrate } from "./migrate.ts";
 import { MappedPool } from "./pool.ts";
 import { type PostgresLimits, type PostgresUrl, readPostgresUrl } from "./url.ts";
@@ -66,6 +67,7 @@ function poolConfig({ applicationName = "weft", ...options }: OpenPostgresOption
 
 class PostgresDatabase<Schema> implements SqlDatabase<Schema> {
   readonly kysely: Kysely<Schema>;
+  readonly insertLogs: PostgresInsertLogs<Schema>;
   readonly #config: PoolConfig;
   readonly #clock: Clock;
   readonly #pool: MappedPool;
@@ -77,6 +79,7 @@ class PostgresDatabase<Schema> implements SqlDatabase<Schema> {
     this.#pool = new MappedPool(config, options.log);
     this.#listener = new Listener(config, options);
     this.kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: this.#pool }) });
+    this.insertLogs = new PostgresInsertLogs({ kysely: this.kysely, config, clock: options.clock });
   }
 
   async transaction<T>(

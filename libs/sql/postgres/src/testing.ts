@@ -11,8 +11,11 @@ export interface TestPostgres extends AsyncDisposable {
   readonly url: Secret;
   /** Its folder, as `startEmbeddedPostgres` was given it. */
   readonly dataDir: string;
-  /** URL of a new, empty database. */
-  freshDatabase(): Promise<Secret>;
+  /**
+   * URL of a new, empty database. With `logsAtOnce` its commits are in the server's log when they are answered, as
+   * elsewhere; readers of the log wait for that.
+   */
+  freshDatabase(options?: { readonly logsAtOnce?: boolean }): Promise<Secret>;
   /** Ends it with SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   /** Starts it again after that, on the same port with the same data. */
@@ -49,9 +52,10 @@ class TestServer implements TestPostgres {
     this.#server = server;
   }
 
-  async freshDatabase(): Promise<Secret> {
+  async freshDatabase({ logsAtOnce = false } = {}): Promise<Secret> {
     const name = `test_${(this.#databases += 1)}`;
     await runStatement(this.url, `create database ${name} strategy file_copy`);
+    if (logsAtOnce) await runStatement(this.url, `alter database ${name} set synchronous_commit = on`);
     const url = new URL(this.url.reveal());
     url.pathname = `/${name}`;
     return new Secret(url.href);

@@ -4,6 +4,7 @@ import { isWeftError } from "@weft/kit";
 import { type Law, within } from "@weft/kit/testing";
 import type { SqlDatabase } from "../sql.ts";
 import type { SqlFixture } from "./fixture.ts";
+import { insertLogLaws } from "./insert-log-laws.ts";
 
 type Database = SqlDatabase<unknown>;
 
@@ -296,4 +297,5 @@ export const sqlLaws: readonly Law<SqlFixture>[] = [
   ...limits,
   ...conflicts,
   ...notifications,
+  ...insertLogLaws,
 ];

@@ -86,8 +86,12 @@ export function serverSettings(): string[] {
     // Few processes: the mesh's tables are small.
     max_parallel_workers: "0",
     max_logical_replication_workers: "0",
-    wal_level: "minimal",
-    max_wal_senders: "0",
+    // For the outbox relay `replication`; its slot keeps no more than this.
+    wal_level: "logical",
+    max_slot_wal_keep_size: "1GB",
+    // Tests read several logs side by side, each with two slots while it is made.
+    max_replication_slots: "20",
+    max_wal_senders: "20",
     log_checkpoints: "off",
     log_line_prefix: "",
     // Not the errors of statements: their callers get those. And never row values.
