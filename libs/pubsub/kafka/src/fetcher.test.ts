@@ -38,16 +38,54 @@ function laneOf(partition: number, clock: ManualClock): Lane {
   });
 }
 
+function fullLane(partition: number, clock: ManualClock): Lane {
+  const lane = laneOf(partition, clock);
+  const record = (n: number) => ({ key: null, value: null, timestamp: "0", offset: String(n) });
+  lane.offer(
+    Array.from({ length: 600 }, (_, n) => record(n)),
+    600n,
+  );
+  return lane;
+}
+
+test("a fetch that leaves out who has enough holds up nobody: it rests before, and waits for nothing at the broker", async () => {
+  const clock = new ManualClock();
+  const end = new AbortController();
+  const waits: number[] = [];
+  const fetcher = new Fetcher({
+    cluster: {
+      findBroker: async () => ({
+        async fetch({ maxWaitTime = -1 }) {
+          waits.push(maxWaitTime);
+          return { responses: [] };
+        },
+      }),
+      findLeaderForPartitions: (_topic, [partition = 0]) => ({ "1": [Number(partition)] }),
+      refreshMetadata: async () => {},
+    },
+    lanes: [laneOf(0, clock), fullLane(1, clock)],
+    clock,
+    signal: end.signal,
+    onGap: async ({ fetchPosition }) => fetchPosition,
+  });
+  const run = fetcher.run();
+  await clock.advance(4);
+  expect(waits).toEqual([]);
+  await clock.advance(1);
+  expect(waits).toEqual([0]);
+  // Longer each time that it brought nothing, unless somebody is hungry again.
+  await clock.advance(9);
+  expect(waits).toEqual([0]);
+  fetcher.wake();
+  await clock.advance(0);
+  expect(waits).toEqual([0, 0]);
+  end.abort();
+  await run;
+});
+
 test("a partition that goes over to a broker from which nothing was wanted is fetched from there", async () => {
   const clock = new ManualClock();
-  const [moving, full] = [laneOf(0, clock), laneOf(1, clock)];
-  const records = Array.from({ length: 600 }, (_, n) => ({
-    key: null,
-    value: null,
-    timestamp: "0",
-    offset: String(n),
-  }));
-  full.offer(records, 600n);
+  const [moving, full] = [laneOf(0, clock), fullLane(1, clock)];
   const leaders = ["1", "2"];
   const fetched: string[] = [];
   const end = new AbortController();

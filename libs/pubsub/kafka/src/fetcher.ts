@@ -8,8 +8,11 @@ import type { FetchAnswer, KafkaRecord } from "./protocol.ts";
 
 /** How long a broker may wait for something to come, in milliseconds. A rebalance may wait as long for the answer. */
 const maxWaitMs = 250;
-/** The same at first, while some lane that has enough may be hungry before the answer comes; each time twice as long. */
-const minWaitMs = 5;
+/**
+ * Rest before a fetch that leaves out who has enough, in milliseconds: they may be hungry at once, and would have to wait
+ * for its answer. Twice as long each time that it brought nothing, up to {@link maxWaitMs}.
+ */
+const minRestMs = 5;
 const maxBytes = 8 * 1024 * 1024;
 const maxBytesPerPartition = 512 * 1024;
 /** Rest after an answer that brought nothing and came sooner than it had to, in milliseconds. */
@@ -52,7 +55,8 @@ export class Fetcher {
   async #follow(node: string, nodes: readonly string[]): Promise<void> {
     const { cluster, lanes, clock, signal } = this.#options;
     const broker = await cluster.findBroker({ nodeId: node });
-    let waitMs = minWaitMs;
+    let restMs = minRestMs;
+    let hasRested = false;
     while (!signal.aborted) {
       const wake = this.#wake.promise;
       const mine = lanes.filter((lane) => this.#leader(lane) === node);
@@ -61,8 +65,15 @@ export class Fetcher {
         await wake;
         continue;
       }
+      const areAll = hungry.length === mine.length;
+      if (!areAll && !hasRested) {
+        await this.#rest(restMs, wake);
+        hasRested = true;
+        continue;
+      }
+      hasRested = false;
       const begin = clock.monotonic();
-      const maxWaitTime = hungry.length === mine.length ? maxWaitMs : waitMs;
+      const maxWaitTime = areAll ? maxWaitMs : 0;
       try {
         // Its types leave the answer open.
         const answer: FetchAnswer = await answered("a fetch", () =>
@@ -70,7 +81,7 @@ export class Fetcher {
         );
         if (signal.aborted) return;
         const some = deliver(answer, hungry);
-        waitMs = some ? minWaitMs : Math.min(maxWaitMs, 2 * waitMs);
+        restMs = some ? minRestMs : Math.min(maxWaitMs, 2 * restMs);
         const early = clock.monotonic() - begin < maxWaitTime / 2;
         if (!some && early) await clock.sleep(idleMs, signal).catch(() => undefined);
       } catch (error) {
@@ -78,6 +89,14 @@ export class Fetcher {
         await this.#recover(error, hungry, nodes);
       }
     }
+  }
+
+  /** Until `wake` resolves, which it does at the end too, or `ms` have passed. */
+  async #rest(ms: number, wake: Promise<void>): Promise<void> {
+    const woken = new AbortController();
+    const asleep = this.#options.clock.sleep(ms, woken.signal).catch(() => undefined);
+    await Promise.race([asleep, wake]);
+    woken.abort();
   }
 
   async #recover(error: unknown, hungry: readonly Lane[], nodes: readonly string[]): Promise<void> {
