@@ -72,8 +72,8 @@ export class Lane {
   async #work(): Promise<void> {
     const { handle, policy, source, clock, claim, onPause, onGivenUp } = this.#options;
     const signal = this.#abort.signal;
-    if (this.#items.length === 0) this.#items = source.read();
     try {
+      if (this.#items.length === 0) this.#items = source.read();
       for (let item = this.#items[0]; item !== undefined && !this.#stopping; item = this.#items[0]) {
         const earlier = item.earlier === undefined ? {} : { earlier: item.earlier };
         const outcome = await attempt(item.delivery, { handle, policy, signal, clock, ...earlier });
@@ -90,13 +90,13 @@ export class Lane {
         this.#pauses = 0;
         this.#items = this.#items.slice(1);
       }
+      source.flush();
     } catch (error) {
       // What was read may be settled in part: begin again from the file, and not at once.
       this.#items = [];
       this.#pausedUntil = clock.now() + errorPauseMs;
       throw error;
     }
-    source.flush();
   }
 
   async #within(ms: number, work: Promise<void>): Promise<void> {

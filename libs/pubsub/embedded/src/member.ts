@@ -17,6 +17,8 @@ import { PartitionSource, RetrySource } from "./source.ts";
 
 /** Longest wait for a handler when the subscription ends, in milliseconds. */
 const drainMs = 10_000;
+/** Rest before a lane is given back once more, in milliseconds. */
+const releasePauseMs = 500;
 
 export interface MemberOptions {
   readonly file: SqliteFile;
@@ -194,12 +196,25 @@ export class Member implements Subscription {
     if (this.#leaving.has(lane)) return;
     this.#leaving.add(lane);
     await lane.stop(graceMs);
+    await this.#release(lane.claim);
     this.#leaving.delete(lane);
     this.#lanes.delete(key);
-    if (!this.#stop.signal.aborted) this.#guard(() => this.#group.release(lane.claim));
     // It may have become this member's again meanwhile.
     this.#generation = -1;
     this.#wake();
+  }
+
+  /** Tried until it is done: a lane that was not given back is nobody's for as long as this member lives. */
+  async #release(claim: Claim): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        return this.#group.release(claim);
+      } catch (error) {
+        this.#trouble(error);
+      }
+      await this.#options.clock.sleep(releasePauseMs, signal).catch(() => undefined);
+    }
   }
 
   #open(claim: Claim, committed: number): Lane {

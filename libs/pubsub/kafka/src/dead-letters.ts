@@ -10,8 +10,8 @@ import { type Desk, type DeskOptions, maxFailedBytes, type Topics } from "./topi
 
 /** What one fetch brings at most: more than the largest batch, or one that stands behind emptied ones would not come. */
 const pageBytes = 2 * maxFailedBytes;
-/** Dead letters that are put back by one request. */
-const redriveBatch = 200;
+/** Dead letters that are put back at once. */
+const redriveBatch = { letters: 200, bytes: 1_000_000 };
 const maxListedBytes = 32_000_000;
 
 export interface DeadLettersOptions extends DeskOptions {
@@ -71,14 +71,17 @@ export class DeadLetters {
     await this.#use("redriving dead letters", async (cluster) => {
       const wanted = new Set((await living(cluster, name)).values());
       let batch: { key: Buffer | null; failed: Failed }[] = [];
+      let bytes = 0;
       await scan(cluster, name, least(wanted), async ({ key, ...record }) => {
         const failed = wanted.has(BigInt(record.offset)) ? this.#read({ key, ...record }) : undefined;
         if (failed === undefined || !matches(failed, filter)) return;
         batch.push({ key, failed });
-        if (batch.length < redriveBatch) return;
+        bytes += record.value?.length ?? 0;
+        if (batch.length < redriveBatch.letters && bytes < redriveBatch.bytes) return;
         await this.#putBack(filter, batch);
         count += batch.length;
         batch = [];
+        bytes = 0;
       });
       await this.#putBack(filter, batch);
       count += batch.length;
@@ -157,12 +160,14 @@ async function scan(
       maxBytes: pageBytes,
       topics: [{ topic, partitions: [{ partition: 0, fetchOffset: String(position), maxBytes: pageBytes }] }],
     });
-    const messages = answer.responses[0]?.partitions[0]?.messages ?? [];
+    const { messages = [], highWatermark = "-1" } = answer.responses[0]?.partitions[0] ?? {};
     for (const record of messages) {
       if (BigInt(record.offset) >= position && record.isControlRecord !== true) await visit(record);
     }
-    // A page without records holds batches that compaction emptied, and they are small: it reaches the end.
-    position = messages.length === 0 ? end : afterAll(messages);
+    if (messages.length > 0) position = afterAll(messages);
+    // A page without records holds batches that compaction emptied, and they are small: it reaches the end. Unless the
+    // broker holds its answers back, or leads since a moment ago and has yet to catch up.
+    else if (BigInt(highWatermark) >= end) position = end;
   }
 }
 

@@ -1,7 +1,7 @@
 import { backoffMs, type Clock, isWeftError, type Log, WeftError, withTimeout } from "@weft/kit";
 import type { ReadOptions, StoredEvent } from "@weft/pubsub";
-import type { Cluster } from "kafkajs";
-import { type answered, type Client, requestTimeoutMs } from "./client.ts";
+import type { Broker, Cluster } from "kafkajs";
+import { type answered, requestTimeoutMs } from "./client.ts";
 import { fromRecord } from "./codec.ts";
 import { protocolType, toWeftError } from "./errors.ts";
 import { afterAll } from "./fetcher.ts";
@@ -12,12 +12,18 @@ const maxWaitMs = 250;
 /** What one answer of a broker holds at most, unless a single batch has more. */
 const pageBytes = { all: 4 * 1024 * 1024, ofPartition: 512 * 1024 };
 
+/** What it needs of kafkajs' view of the brokers. */
+type Brokers = Pick<
+  Cluster,
+  "connect" | "addMultipleTargetTopics" | "findLeaderForPartitions" | "findTopicPartitionMetadata" | "fetchTopicsOffset"
+> & { findBroker(node: { nodeId: string }): Promise<Pick<Broker, "fetch">> };
+
 export interface ReaderOptions extends ReadOptions {
   /** Of the topic, on the broker. */
   readonly name: string;
   /** Where each partition ends, unless it is followed: before the first event published at or after that instant. */
   readonly to?: number;
-  readonly newClient: () => Client;
+  readonly newClient: () => { cluster(groupId: string): Brokers; destroy(): void };
   readonly clock: Clock;
   readonly log: Log;
   /** How long brokers may bring nothing before the reading fails, in milliseconds. One that follows and has begun waits for ever. */
@@ -95,7 +101,7 @@ interface Found {
 }
 
 /** What brokers answer, until every stretch was read to its end. A position moves on with each record that was taken. */
-async function* pages(cluster: Cluster, name: string, stretches: Stretch[], ask: Ask): AsyncGenerator<Iterable<Found>> {
+async function* pages(cluster: Brokers, name: string, stretches: Stretch[], ask: Ask): AsyncGenerator<Iterable<Found>> {
   for (;;) {
     const open = stretches.filter(({ position, end }) => end === undefined || position < end);
     if (open.length === 0) return;
@@ -114,6 +120,8 @@ async function* pages(cluster: Cluster, name: string, stretches: Stretch[], ask:
       return [];
     });
     for (const answer of answers) {
+      // An answer that brings nothing is no sign of life, or the reading could go on like that for ever.
+      if (answer.next.size === 0) continue;
       yield answer.found;
       // What holds no records any more, or none that are ours.
       for (const [stretch, next] of answer.next) if (next > stretch.position) stretch.position = next;
@@ -125,7 +133,7 @@ async function* pages(cluster: Cluster, name: string, stretches: Stretch[], ask:
 }
 
 async function fetchPage(
-  cluster: Cluster,
+  cluster: Brokers,
   nodeId: string,
   topic: string,
   stretches: readonly Stretch[],
@@ -155,13 +163,18 @@ async function fetchPage(
       if (inside && record.isControlRecord !== true) found.push({ record, stretch });
     }
   }
-  // Nothing at all, though there is something before the end: batches that compaction emptied.
-  if (next.size === 0) for (const stretch of stretches) if (stretch.end !== undefined) next.set(stretch, stretch.end);
+  if (next.size > 0) return { found, next };
+  // Nothing at all, though the broker has all that comes before the end: batches that compaction emptied. One that holds
+  // its answers back, or that leads since a moment ago and has yet to catch up, says nothing of the kind.
+  for (const { partition, highWatermark } of answer.responses[0]?.partitions ?? []) {
+    const stretch = stretches.find((one) => one.partition === partition);
+    if (stretch?.end !== undefined && BigInt(highWatermark) >= stretch.end) next.set(stretch, stretch.end);
+  }
   return { found, next };
 }
 
 /** Where the stretches begin and end, as of now. */
-async function stretchesOf(cluster: Cluster, options: ReaderOptions): Promise<Stretch[]> {
+async function stretchesOf(cluster: Brokers, options: ReaderOptions): Promise<Stretch[]> {
   const { name, from = "earliest", to, follow = false } = options;
   const [first, last] = await Promise.all([edges(cluster, name, true), edges(cluster, name, false)]);
   const at = async (time: number | "earliest" | "latest"): Promise<ReadonlyMap<number, bigint>> => {
@@ -178,7 +191,7 @@ async function stretchesOf(cluster: Cluster, options: ReaderOptions): Promise<St
 }
 
 /** The log has lost its beginning, or its end, since the stretches were laid out. */
-async function moveIntoLog(cluster: Cluster, name: string, stretches: readonly Stretch[]): Promise<void> {
+async function moveIntoLog(cluster: Brokers, name: string, stretches: readonly Stretch[]): Promise<void> {
   const [first, last] = await Promise.all([edges(cluster, name, true), edges(cluster, name, false)]);
   for (const stretch of stretches) {
     const [low, high] = [first.get(stretch.partition) ?? 0n, last.get(stretch.partition) ?? 0n];
@@ -190,7 +203,7 @@ async function moveIntoLog(cluster: Cluster, name: string, stretches: readonly S
 
 /** Where each partition begins or ends. */
 export async function edges(
-  cluster: Cluster,
+  cluster: Brokers,
   topic: string,
   fromBeginning: boolean,
 ): Promise<ReadonlyMap<number, bigint>> {
@@ -201,7 +214,7 @@ export async function edges(
 
 /** Of each partition, the first offset published at or after a time; its end where there is none. */
 async function offsetsAt(
-  cluster: Cluster,
+  cluster: Brokers,
   topic: string,
   time: number,
   ends: ReadonlyMap<number, bigint>,
@@ -216,7 +229,7 @@ async function offsetsAt(
   );
 }
 
-function partitionsOf(cluster: Cluster, topic: string): { partition: number }[] {
+function partitionsOf(cluster: Brokers, topic: string): { partition: number }[] {
   return cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId }));
 }
 

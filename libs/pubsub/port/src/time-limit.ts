@@ -84,10 +84,12 @@ export class TimeLimit implements Disposable {
 
   async #watch(): Promise<void> {
     this.#isWatching = true;
-    // Goes on with tries that begin meanwhile, and passes over those that ended.
-    for (const trial of this.#running) {
-      if (!(await this.#rest(trial.endAt - this.#clock.monotonic()))) return;
-      if (this.#running.has(trial)) void this.#end(trial);
+    // The first is asked for anew each time: an iterator that waits keeps all that come and go meanwhile in memory.
+    for (;;) {
+      const [oldest] = this.#running;
+      if (oldest === undefined) break;
+      if (!(await this.#rest(oldest.endAt - this.#clock.monotonic()))) return;
+      if (this.#running.delete(oldest)) void this.#end(oldest);
     }
     this.#isWatching = false;
   }
@@ -95,9 +97,7 @@ export class TimeLimit implements Disposable {
   async #end(trial: Trial): Promise<void> {
     trial.error = new TriedTooLong(this.#timeoutMs);
     trial.controller.abort(trial.error);
-    if (!(await this.#rest(graceMs))) return;
-    this.#running.delete(trial);
-    trial.giveUp(trial.error);
+    if (await this.#rest(graceMs)) trial.giveUp(trial.error);
   }
 
   /** Whether it goes on after the rest. */
