@@ -5,8 +5,12 @@ const native = {
   experimental: { viteModuleRunner: false },
 };
 
+/** The URLs of running servers, given by tools/test-stack.ts: then the system tests run on those. */
+const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
+
 const system = {
-  include: ["tests/system/**/*.test.ts"],
+  // Chaos has servers of its own, to kill.
+  include: hasStack ? ["tests/system/**/*.test.ts"] : ["tests/{system,chaos}/**/*.test.ts"],
   exclude: ["**/node_modules/**", "**/*.stack.test.ts"],
   // Each file starts the whole mesh: one at a time.
   fileParallelism: false,
@@ -14,9 +18,6 @@ const system = {
   hookTimeout: 120_000,
   ...native,
 };
-
-/** The URLs of running servers, given by tools/test-stack.ts: then the system tests run on those. */
-const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
 
 export default defineConfig({
   test: {

@@ -28,6 +28,8 @@ export interface RestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: the administrator's. Null sends none. */
   readonly token?: string | null;
+  /** Then there is no answer. Default 120,000. */
+  readonly timeoutMs?: number;
 }
 
 /** Calls the REST interface of a mesh, under `/api/v1` unless the path starts with `//`. */
@@ -36,7 +38,7 @@ export async function rest<Body = Record<string, unknown>>(
   path: string,
   options: RestOptions = {},
 ): Promise<Answer<Body>> {
-  const { body, headers = {}, token = mesh.token } = options;
+  const { body, headers = {}, token = mesh.token, timeoutMs = 120_000 } = options;
   const raw = typeof body === "string" || body instanceof Uint8Array;
   const response = await fetch(mesh.url + (path.startsWith("//") ? path.slice(1) : `/api/v1${path}`), {
     method: options.method ?? (body === undefined ? "GET" : "POST"),
@@ -47,7 +49,7 @@ export async function rest<Body = Record<string, unknown>>(
     },
     ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
     redirect: "manual",
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(timeoutMs),
   });
   const text = await response.text();
   // NDJSON stays text: a caller knows its lines.

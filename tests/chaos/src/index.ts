@@ -1,0 +1,1 @@
+export { type ChaosOptions, type ChaosResult, runChaos } from "./chaos.ts";
