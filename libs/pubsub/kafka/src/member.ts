@@ -115,9 +115,9 @@ export class Member implements Subscription {
         await this.#session();
       } catch (cause) {
         if (this.#abandoned) break;
+        if (this.#lengthened(cause)) continue;
         const error = toWeftError(cause, `the subscription of ${subscribe.group}`);
         this.#trouble = error;
-        if (this.#lengthened(cause)) continue;
         if (protocolType(cause) === "UNKNOWN_TOPIC_OR_PARTITION") this.#forgetTopics();
         if (!error.retryable) {
           log.error({ err: error, group: subscribe.group }, "a subscription ended");

@@ -1,4 +1,4 @@
-import { backoffMs, type Clock, FailureLog, isWeftError, type Log, randomHex } from "@weft/kit";
+import { backoffMs, type Clock, FailureLog, isWeftError, type Log, randomHex, WeftError } from "@weft/kit";
 import type { Catalog } from "./catalog.ts";
 import { ifThere, type IndexSettings, type LoadNote, LoadNotes, type StoredNote } from "./load-notes.ts";
 import type { Server } from "./server.ts";
@@ -51,23 +51,24 @@ export class BulkLoads implements AsyncDisposable {
     const id = randomHex(8);
     let target = await this.#join(index, id);
     const ending = new AbortController();
+    const ended = AbortSignal.any([ending.signal, this.#closing.signal]);
     const renewing = (async () => {
       const { clock } = this.#options;
       for (;;) {
-        await clock.sleep(lease.renewMs, ending.signal).catch(() => undefined);
-        if (ending.signal.aborted) return;
+        await clock.sleep(lease.renewMs, ended).catch(() => undefined);
+        if (ended.aborted) return;
         // Another index may be in its place. A failure is made good by the next time.
         target = await this.#join(index, id).catch(() => target);
       }
     })();
-    let ended: Promise<void> | undefined;
+    let leaving: Promise<void> | undefined;
     const end = async (): Promise<void> => {
       ending.abort();
       await renewing;
       this.#open.delete(load);
       await this.#leave(target, id);
     };
-    const load: AsyncDisposable = { [Symbol.asyncDispose]: () => (ended ??= end()) };
+    const load: AsyncDisposable = { [Symbol.asyncDispose]: () => (leaving ??= end()) };
     this.#open.add(load);
     return load;
   }
@@ -83,10 +84,13 @@ export class BulkLoads implements AsyncDisposable {
     const { catalog, clock } = this.#options;
     const { target } = await catalog.get(index);
     const { relaxed } = await this.#change(async () => {
-      const stored = await this.#notes.get(target);
-      const { former, relaxed } = stored?.note ?? (await this.#terms(target));
-      const loads = { ...this.#alive(stored?.note), [id]: clock.now() + lease.ms };
-      const note = { target, relaxed, former, loads };
+      const mine = { [id]: clock.now() + lease.ms };
+      // The note comes first: with none, another load could relax and restore while the settings are read.
+      const stored =
+        (await this.#notes.get(target)) ??
+        (await this.#notes.put({ target, relaxed: {}, former: {}, loads: mine }, undefined));
+      const { former, relaxed } = isEmpty(stored.note.relaxed) ? await this.#terms(target) : stored.note;
+      const note = { target, relaxed, former, loads: { ...this.#alive(stored.note), ...mine } };
       await this.#notes.put(note, stored);
       return note;
     });
@@ -99,14 +103,31 @@ export class BulkLoads implements AsyncDisposable {
       const stored = await this.#notes.get(target);
       if (stored === undefined) return;
       const { [id]: _, ...loads } = this.#alive(stored.note);
-      if (Object.keys(loads).length > 0) await this.#notes.put({ ...stored.note, loads }, stored);
+      if (!isEmpty(loads)) await this.#notes.put({ ...stored.note, loads }, stored);
       else await this.#restore(stored);
     });
   }
 
+  /** Each of them, whatever becomes of the others; rejects with the last failure. */
+  async #restoreDead(notes: readonly StoredNote[]): Promise<void> {
+    let failure: WeftError | undefined;
+    for (const stored of notes) {
+      try {
+        await this.#restore(stored);
+        const index = stored.note.target;
+        this.#options.log.info({ index }, "the settings of an index were restored after a bulk load that died");
+      } catch (error) {
+        // At a conflict another process was faster, or a load has just begun.
+        if (!isWeftError(error, "CONFLICT")) failure = WeftError.from(error);
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+
   /** The note goes last: who dies in between leaves it to others. */
   async #restore(stored: StoredNote): Promise<void> {
-    await this.#set(stored.note.target, stored.note.former).catch(ifThere);
+    const { target, former } = stored.note;
+    if (!isEmpty(former)) await this.#set(target, former).catch(ifThere);
     await this.#notes.delete(stored);
   }
 
@@ -133,9 +154,9 @@ export class BulkLoads implements AsyncDisposable {
     await server.request({ method: "PUT", path: `/${target}/_settings`, body, kind: "repeatable" });
   }
 
-  #alive(note: LoadNote | undefined): LoadNote["loads"] {
+  #alive({ loads }: LoadNote): LoadNote["loads"] {
     const now = this.#options.clock.now();
-    return Object.fromEntries(Object.entries(note?.loads ?? {}).filter(([, until]) => until > now));
+    return Object.fromEntries(Object.entries(loads).filter(([, until]) => until > now));
   }
 
   /** Again from the start when another process has changed the note meanwhile, or has just made the index of notes. */
@@ -161,17 +182,17 @@ export class BulkLoads implements AsyncDisposable {
     });
     while (!signal.aborted) {
       try {
-        for (const stored of await this.#notes.list(signal)) {
-          if (Object.keys(this.#alive(stored.note)).length > 0) continue;
-          await this.#restore(stored);
-          log.info({ index: stored.note.target }, "the settings of an index were restored after a bulk load that died");
-        }
+        const notes = await this.#notes.list(signal);
+        await this.#restoreDead(notes.filter(({ note }) => isEmpty(this.#alive(note))));
         outage.worked();
       } catch (err) {
-        // At a conflict another process was faster, or a load has just begun.
-        if (!signal.aborted && !isWeftError(err, "CONFLICT")) outage.failed(err);
+        if (!signal.aborted) outage.failed(err);
       }
       await clock.sleep(lookMs * (0.75 + random() / 2), signal).catch(() => undefined);
     }
   }
+}
+
+function isEmpty(record: object): boolean {
+  return Object.keys(record).length === 0;
 }

@@ -8,6 +8,7 @@ export type IndexSettings = Readonly<Record<string, string | null>>;
 export interface LoadNote {
   /** Index of Elasticsearch. */
   readonly target: string;
+  /** Empty until it is known what was there before. */
   readonly relaxed: IndexSettings;
   /** The same settings as they were before, and are to be again. */
   readonly former: IndexSettings;
@@ -22,10 +23,13 @@ export interface StoredNote {
   readonly primaryTerm: number;
 }
 
-interface Hit {
-  readonly _source: LoadNote;
+interface Place {
   readonly _seq_no: number;
   readonly _primary_term: number;
+}
+
+interface Hit extends Place {
+  readonly _source: LoadNote;
 }
 
 /** Most indexes under a bulk load at a time that are looked after. */
@@ -51,11 +55,12 @@ export class LoadNotes {
   }
 
   /** `CONFLICT` when the note is no longer `stored`: undefined for none. */
-  async put(note: LoadNote, stored: StoredNote | undefined): Promise<void> {
+  async put(note: LoadNote, stored: StoredNote | undefined): Promise<StoredNote> {
     const query = { refresh: true, ...(stored === undefined ? { op_type: "create" } : expecting(stored)) };
     const path = this.#path(note.target);
     try {
-      await this.#server.request({ method: "PUT", path, query, body: note, kind: "repeatable" });
+      const call = { method: "PUT", path, query, body: note, kind: "repeatable" } as const;
+      return storedOf({ ...(await this.#server.request<Place>(call)), _source: note });
     } catch (error) {
       if (!isWeftError(error, "NOT_FOUND")) throw error;
       await this.#create();

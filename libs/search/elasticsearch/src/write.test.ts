@@ -17,7 +17,7 @@ interface Scripted {
   readonly requests: readonly (readonly string[])[];
 }
 
-async function applyTo(say: Say, changes: readonly DocumentChange[]): Promise<Scripted> {
+async function applyTo(say: Say, changes: readonly DocumentChange[], found?: ChangeResult[]): Promise<Scripted> {
   const requests: string[][] = [];
   const times = new Map<string, number>();
   const http = createServer((request, response) => {
@@ -49,7 +49,7 @@ async function applyTo(say: Say, changes: readonly DocumentChange[]): Promise<Sc
     await using server = new Server(options);
     const entry = { definition: shop, createTime: 0, alias: "weft.shop", target: "weft.shop.v1" };
     return {
-      results: await applyChanges({ server, clock: systemClock, random, bulkTimeoutMs: 5000 }, entry, changes),
+      results: await applyChanges({ server, clock: systemClock, random, bulkTimeoutMs: 5000 }, entry, changes, found),
       requests,
     };
   } finally {
@@ -94,6 +94,17 @@ test("a change without a version that was turned away is followed by the later o
     ["a", "b", "a"],
     ["a", "a"],
   ]);
+});
+
+test("one that was taken and is to follow an earlier one has no result before that has", async () => {
+  const say: Say = (id, time) => {
+    if (id !== "a" || time === 2) return { status: 200 };
+    return time === 1 ? rejected : { status: 403, type: "cluster_block_exception" };
+  };
+  const found: ChangeResult[] = [];
+  const applying = applyTo(say, [put("a"), put("b"), put("a")], found);
+  await expect(applying).rejects.toMatchObject({ reason: "FAILED_PRECONDITION" });
+  expect([0, 1, 2].map((at) => found[at])).toEqual([undefined, applied, undefined]);
 });
 
 test("a server that goes on turning away, and a full disk, reject", async () => {

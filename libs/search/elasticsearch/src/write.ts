@@ -149,22 +149,27 @@ class Writer {
     let left = items;
     for (let attempt = 1; left.length > 0; attempt += 1) {
       const answers = await this.#request(left);
+      const taken = new Map<Item, ChangeResult>();
       const again: Item[] = [];
-      let failure: Failure | undefined;
+      let passing: Failure | undefined;
+      let lasting: Failure | undefined;
       for (const [at, item] of left.entries()) {
         const outcome = outcomeOf(item, Object.values(answers[at] ?? {})[0]);
-        if ("result" in outcome) this.#results[item.place] = outcome.result;
+        if ("result" in outcome) taken.set(item, outcome.result);
         else {
-          failure ??= outcome.failure;
-          if (!isPassing(outcome.failure) && !isConflict(outcome.failure)) throw failureError(outcome.failure);
           again.push(item);
+          if (isPassing(outcome.failure) || isConflict(outcome.failure)) passing ??= outcome.failure;
+          else lasting ??= outcome.failure;
         }
       }
-      if (failure !== undefined) {
-        if (attempt === maxAttempts) throw failureError(failure);
-        await clock.sleep(backoffMs(attempt, { ...betweenAttempts, random }));
-      }
       left = inOrder(left, again);
+      // What goes again has no result yet: when it can't, the caller is to know that it has to.
+      for (const item of left) taken.delete(item);
+      for (const [{ place }, result] of taken) this.#results[place] = result;
+      const failure = lasting ?? passing;
+      if (failure === undefined) continue;
+      if (lasting !== undefined || attempt === maxAttempts) throw failureError(failure);
+      await clock.sleep(backoffMs(attempt, { ...betweenAttempts, random }));
     }
   }
 

@@ -162,6 +162,56 @@ test("changes of one document without versions wait for each other, a failed one
   ]);
 });
 
+test("a change that waited for room goes before a later one of its document", async () => {
+  const answers: (() => void)[] = [];
+  const options = { flushDocuments: 2, maxParallel: 1, maxBufferedDocuments: 2 };
+  const { pipeline, calls } = testPipeline(options, (changes) => {
+    return new Promise((resolve) => void answers.push(() => resolve(changes.map(() => applied))));
+  });
+  const done: Promise<unknown>[] = [];
+  await pipeline.add(put("b"), () => done.push(pipeline.write([{ kind: "delete", id: "a" }])));
+  await pipeline.add(put("c"), () => undefined);
+  done.push(pipeline.write([put("a")]));
+  answers[0]?.();
+  await settle();
+  const flushed = pipeline.flush();
+  for (const call of [1, 2]) {
+    answers[call]?.();
+    await settle();
+  }
+  await Promise.all([flushed, ...done]);
+  expect(calls.map(({ changes }) => changes.map(({ kind, id }) => `${kind} ${id}`))).toEqual([
+    ["put b", "put c"],
+    ["put a"],
+    ["delete a"],
+  ]);
+});
+
+test("a change that gets room as the pipeline is closed waits for its turn like any other", async () => {
+  const answers = new Map<string, () => void>();
+  const options = { flushDocuments: 1, maxParallel: 2, maxBufferedDocuments: 4 };
+  const { pipeline, calls } = testPipeline(options, (changes) => {
+    return new Promise((resolve) => {
+      answers.set(changes[0]?.id ?? "", () => resolve(changes.map(() => applied)));
+    });
+  });
+  let disposed: Promise<void> | undefined;
+  const done = [pipeline.write([put("a")]), pipeline.write([put("a")])];
+  await pipeline.add(put("b"), () => void (disposed = pipeline[Symbol.asyncDispose]()));
+  done.push(pipeline.write([put("c")]), pipeline.write([put("a")]));
+  for (const id of ["b", "c"]) {
+    answers.get(id)?.();
+    await settle();
+  }
+  expect(calls.map(({ changes }) => changes[0]?.id)).toEqual(["a", "b", "c"]);
+  for (let call = 0; call < 3; call += 1) {
+    answers.get("a")?.();
+    await settle();
+  }
+  expect((await Promise.all(done)).flat()).toEqual([applied, applied, applied, applied]);
+  await disposed;
+});
+
 test("changes of one document with versions go together", async () => {
   const { pipeline, calls } = testPipeline({ flushDocuments: 3 });
   await pipeline.write([put("a", 1n), put("a", 3n), put("a", 2n)]);

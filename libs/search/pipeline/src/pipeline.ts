@@ -82,25 +82,16 @@ class BulkPipeline implements Pipeline {
   }
 
   async add(change: DocumentChange, onResult: (result: ChangeResult) => void): Promise<void> {
-    const { clock, flushMs, maxDocumentBytes } = this.#options;
+    const { maxDocumentBytes } = this.#options;
     const bytes = sizeOf(change);
     this.#closing.signal.throwIfAborted();
     if (bytes > maxDocumentBytes) {
       const detail = `the document has ${bytes} bytes, more than ${maxDocumentBytes}`;
       return onResult({ outcome: "failed", reason: "PAYLOAD_TOO_LARGE", detail });
     }
-    if (!this.#room.tryTake(bytes)) await this.#room.take(bytes);
-    this.#taken += 1;
-    const dueAt = clock.monotonic() + flushMs;
-    const item: Item = { change, onResult, bytes, number: this.#taken, dueAt, tries: 0, isUnderWay: false };
-    this.#items.add(item);
-    // Room was given to it just before the pipeline was closed.
-    if (this.#closing.signal.aborted) return this.#settle([[item, failed(this.#closing.signal.reason)]]);
-    if (this.#turns.enter(item)) {
-      this.#ready.push(item);
-      this.#readyBytes += bytes;
-    }
-    this.#tellEngine();
+    const enter = (): void => this.#take(change, onResult, bytes);
+    if (this.#room.tryTake(bytes)) enter();
+    else await this.#room.take(bytes, enter);
     this.#pump();
   }
 
@@ -136,6 +127,20 @@ class BulkPipeline implements Pipeline {
       this.#ended.abort();
     }
     await this.#endBulkLoad();
+  }
+
+  /** There is room for it. */
+  #take(change: DocumentChange, onResult: Item["onResult"], bytes: number): void {
+    const { clock, flushMs } = this.#options;
+    this.#taken += 1;
+    const dueAt = clock.monotonic() + flushMs;
+    const item: Item = { change, onResult, bytes, number: this.#taken, dueAt, tries: 0, isUnderWay: false };
+    this.#items.add(item);
+    if (this.#turns.enter(item)) {
+      this.#ready.push(item);
+      this.#readyBytes += bytes;
+    }
+    this.#tellEngine();
   }
 
   /** Nothing more is taken. */

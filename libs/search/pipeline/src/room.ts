@@ -2,6 +2,7 @@ import type { WeftError } from "@weft/kit";
 
 interface Waiting {
   readonly bytes: number;
+  readonly onTaken: () => void;
   readonly granted: PromiseWithResolvers<void>;
 }
 
@@ -23,10 +24,10 @@ export class Room {
     return true;
   }
 
-  /** Resolves when room was taken. */
-  take(bytes: number): Promise<void> {
+  /** Resolves when room was taken; `onTaken` is called before anybody else can take some. */
+  take(bytes: number, onTaken: () => void): Promise<void> {
     const granted = Promise.withResolvers<void>();
-    this.#waiting.push({ bytes, granted });
+    this.#waiting.push({ bytes, onTaken, granted });
     return granted.promise;
   }
 
@@ -37,6 +38,7 @@ export class Room {
     for (let [first] = this.#waiting; first !== undefined && this.#has(first.bytes); [first] = this.#waiting) {
       this.#waiting.shift();
       this.#take(first.bytes);
+      first.onTaken();
       first.granted.resolve();
     }
   }
