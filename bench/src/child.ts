@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 export interface Child extends AsyncDisposable {
   readonly address: string;
   readonly pid: number;
+  send(message: object): void;
   /** CPU time used so far, user and system, in milliseconds. */
   cpuMs(): number;
 }
@@ -37,7 +38,8 @@ export async function startChild(
     const address = options.addressOf(message);
     if (address === undefined) continue;
     const pid = child.pid ?? 0;
-    return { address, pid, cpuMs: () => cpuMs(pid), [Symbol.asyncDispose]: () => end(child) };
+    const send = (request: object): void => void child.send(request);
+    return { address, pid, send, cpuMs: () => cpuMs(pid), [Symbol.asyncDispose]: () => end(child) };
   }
 }
 

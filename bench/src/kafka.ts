@@ -6,6 +6,7 @@ import { startServer } from "@weft/native";
 import type { KeyedEvent } from "@weft/pubsub";
 import { openKafkaPubSub } from "@weft/pubsub-kafka";
 import { type IHeaders, Kafka, logLevel, type Message, Partitioners } from "kafkajs";
+import { startChild } from "./child.ts";
 import { type Benchmark, type Comparison, interleave, type Result } from "./result.ts";
 
 const rounds = 3;
@@ -93,7 +94,7 @@ async function rate(count: number, work: () => Promise<unknown>): Promise<Rate> 
 export const kafka: Benchmark = {
   name: "kafka",
   about:
-    "Events of 200 bytes through one real broker, idempotent and acknowledged by all replicas: eight callers with 100 events a call, 64 callers with one event a call, and consuming 50,000 that are there already, with commits after the handler; against kafkajs with the same batches, records, acknowledgements and concurrency.",
+    "Events of 200 bytes through one real broker, idempotent and acknowledged by all replicas: eight callers with 100 events a call, 64 callers with one event a call, and consuming 50,000 that are there already, with commits after the handler; against kafkajs with the same batches, records, acknowledgements and concurrency, for the consuming in a process of its own, as ours mends kafkajs.",
   async run() {
     const dir = await mkdtemp(join(tmpdir(), "weft-bench-kafka-"));
     await using stack = new AsyncDisposableStack();
@@ -123,10 +124,11 @@ export const kafka: Benchmark = {
     const filled = "bench-consume";
     await ours.ensureTopic(filled);
     await ours.publish(filled, events(consumed));
+    await using peer = await startPeer([`127.0.0.1:${server.port}`, filled, String(consumed)]);
     const compared = await interleave(
       rounds,
       () => consume((group, handled) => ours.subscribe({ group, topics: [filled], handle: async () => handled() })),
-      () => consume((group, handled) => bareConsumer(client, filled, group, handled)),
+      peer.consume,
     );
     return [...results, ...rows("kafka-consume", compared)];
   },
@@ -139,15 +141,29 @@ function rows(name: string, compared: (figure: keyof Rate) => Comparison): reado
   ];
 }
 
-/** Commits what was handled, about as often as ours. */
-async function bareConsumer(client: Kafka, from: string, group: string, handled: () => void): Promise<AsyncDisposable> {
-  const consumer = client.consumer({ groupId: group, sessionTimeout: 6000, maxWaitTimeInMs: 250 });
-  await consumer.connect();
-  await consumer.subscribe({ topic: from, fromBeginning: true });
-  await consumer.run({
-    autoCommitInterval: 100,
-    partitionsConsumedConcurrently: 8,
-    eachMessage: async () => handled(),
+interface Peer extends AsyncDisposable {
+  readonly consume: () => Promise<Rate>;
+}
+
+/** A process of its own: ours mends kafkajs in its process. */
+async function startPeer(args: readonly string[]): Promise<Peer> {
+  let told = Promise.withResolvers<{ readonly ms: number; readonly cpuMs: number }>();
+  const child = await startChild(join(import.meta.dirname, "peers/kafka-consumer.ts"), {
+    args,
+    // About its timers.
+    env: { NODE_NO_WARNINGS: "1" },
+    addressOf: (message) => (message as { readonly address?: string }).address,
+    onMessage: (message) => {
+      if (!("address" in (message as object))) told.resolve(message as { ms: number; cpuMs: number });
+    },
   });
-  return { [Symbol.asyncDispose]: () => consumer.disconnect() };
+  return {
+    async consume() {
+      told = Promise.withResolvers();
+      child.send({ group: `g-${newUuid()}` });
+      const { ms, cpuMs } = await told.promise;
+      return { perSecond: (consumed / ms) * 1000, perCpuSecond: (consumed / cpuMs) * 1000 };
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
 }

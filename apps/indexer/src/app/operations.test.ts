@@ -194,23 +194,50 @@ test("a process that believes itself at it still writes nothing over its success
   await running;
 });
 
-test("an index of people of another version serves until it is built anew", async () => {
-  await engine.deleteIndex(usersIndex.index);
-  const before: IndexDefinition = {
-    ...usersIndex,
-    fields: new Map([["name", { kind: "text", weight: 1, suggest: false }]]),
-  };
-  await engine.createIndex(before);
-  await ensureUsersIndex(engine);
-  expect((await engine.getIndex("users")).definition).toEqual(before);
+const usersBefore: IndexDefinition = {
+  ...usersIndex,
+  fields: new Map([["name", { kind: "text", weight: 1, suggest: false }]]),
+};
+
+/** Runs operations until the index of people has this version's definition. */
+async function runUntilRenewed(from: RunContext): Promise<void> {
   const stop = new AbortController();
-  const running = runOperations(context, stop.signal);
-  for (let turn = 0; turn < 500; turn += 1) {
+  const running = runOperations(from, stop.signal);
+  for (let turn = 0; turn < 2000; turn += 1) {
     await clock.advance(250);
     if ((await engine.getIndex("users")).definition.fields.size > 1) break;
   }
   stop.abort();
   await running;
   expect((await engine.getIndex("users")).definition).toEqual(usersIndex);
+}
+
+test("an index of people of another version serves until it is built anew", async () => {
+  await engine.deleteIndex(usersIndex.index);
+  await engine.createIndex(usersBefore);
   await ensureUsersIndex(engine);
+  expect((await engine.getIndex("users")).definition).toEqual(usersBefore);
+  await runUntilRenewed(context);
+  await ensureUsersIndex(engine);
+});
+
+test("it is built anew also after another reindex of it, and after one that failed for good", async () => {
+  await engine.deleteIndex(usersIndex.index);
+  await engine.createIndex(usersBefore);
+  const { id } = await ask({ index: "users", definition: undefined });
+  let failures = 1;
+  const failing: RunContext["engine"] = {
+    getIndex: (index) => engine.getIndex(index),
+    reindex: async (index, options) => {
+      if (options?.definition !== undefined) failures -= 1;
+      if (options?.definition !== undefined && failures >= 0) throw new WeftError("DATA_LOSS", "not now");
+      return engine.reindex(index, options);
+    },
+  };
+  await runUntilRenewed({ ...contextOn(failing), newId: countingIds(`u${count}`) });
+  expect(failures).toBe(-1);
+  expect((await getOperation(context.operations, id)).error).toBeUndefined();
+  await expect(getOperation(context.operations, `u${count}-1`)).resolves.toMatchObject({
+    error: { reason: "DATA_LOSS" },
+  });
 });

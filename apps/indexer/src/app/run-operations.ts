@@ -3,7 +3,7 @@ import type { ReindexOptions, ReindexProgress } from "@weft/search";
 import type { Operation } from "../domain/operation.ts";
 import type { StoredOperation } from "../store/operations.ts";
 import type { ReindexContext } from "./reindex.ts";
-import { renewUsersIndex } from "./users-index.ts";
+import { UsersIndexRenewal } from "./users-index.ts";
 
 /** How often it is looked for operations that another replica took in, in milliseconds. */
 const lookMs = 1000;
@@ -31,17 +31,19 @@ export async function runOperations(context: RunContext, signal: AbortSignal): P
     began: "operations can't be looked for",
     ended: "operations are looked for again",
   });
-  let isRenewed = false;
+  const renewal = new UsersIndexRenewal(context);
   while (!signal.aborted) {
     try {
-      if (!isRenewed) await renewUsersIndex(context);
-      isRenewed = true;
+      await renewal.look();
       for (const id of await operations.running()) {
         if (active.size >= maxActive) break;
         if (!active.has(id))
           active.set(
             id,
-            run(context, id, signal).finally(() => active.delete(id)),
+            run(context, id, signal).finally(() => {
+              active.delete(id);
+              renewal.lookAgain();
+            }),
           );
       }
       outage.worked();

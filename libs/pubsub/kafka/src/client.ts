@@ -2,6 +2,7 @@ import { type Socket, connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { type Log, WeftError, withTimeout } from "@weft/kit";
 import { type Cluster, Kafka, logLevel, type SASLOptions } from "kafkajs";
+import { patchRecordHeaders } from "./record-headers.ts";
 import { patchRequestQueue } from "./request-queue.ts";
 import type { KafkaSettings } from "./settings.ts";
 
@@ -30,6 +31,7 @@ export class Client {
 
   constructor(settings: KafkaSettings, log: Log) {
     patchRequestQueue();
+    patchRecordHeaders();
     this.#addresses = new Map(settings.brokers.map(({ host }) => [host.replaceAll(":", "_"), host]));
     this.kafka = new Kafka({
       clientId: "weft",

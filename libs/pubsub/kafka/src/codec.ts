@@ -12,6 +12,21 @@ const attributes: ReadonlySet<string> = new Set(["specversion", "id", "source", 
 /** Attributes that go along a second time under the plain name, where tracers look that know nothing of CloudEvents. */
 const traceHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 const maxDate = 8.64e15;
+/** What a header says, by its name in small letters; those of extension attributes are not here. */
+const meanings: ReadonlyMap<
+  string,
+  "id" | "source" | "type" | "subject" | "time" | "contentType" | "nothing" | "trace"
+> = new Map([
+  ["ce_id", "id"],
+  ["ce_source", "source"],
+  ["ce_type", "type"],
+  ["ce_subject", "subject"],
+  ["ce_time", "time"],
+  ["ce_specversion", "nothing"],
+  ["content-type", "contentType"],
+  ["traceparent", "trace"],
+  ["tracestate", "trace"],
+]);
 
 /** An event as a record. `INVALID_ARGUMENT` for a time that has no date. */
 export function toRecord({ key, event }: KeyedEvent): OutgoingRecord {
@@ -45,19 +60,36 @@ export function fromRecord(record: KafkaRecord): KeyedEvent {
   for (const spelled in headers) {
     const value = headers[spelled];
     const first = Array.isArray(value) ? value[0] : value;
-    if (first === undefined) continue;
-    const name = spelled.toLowerCase();
-    if (name === "ce_id") id = first.toString();
-    else if (name === "ce_source") source = first.toString();
-    else if (name === "ce_type") type = first.toString();
-    else if (name === "ce_subject") subject = first.toString();
-    else if (name === "ce_time") time = first.toString();
-    else if (name === "content-type") dataContentType = first.toString();
-    else if (name.startsWith(prefix)) {
-      if (name !== "ce_specversion") extensions[name.slice(prefix.length)] = first.toString();
-    } else if (traceHeaders.has(name)) {
-      // The attribute says it better than the header beside it.
-      extensions[name] ??= first.toString();
+    if (first === undefined || first === null) continue;
+    // Ours are spelled in small letters.
+    const name = meanings.has(spelled) ? spelled : spelled.toLowerCase();
+    switch (meanings.get(name)) {
+      case "id":
+        id = first.toString();
+        break;
+      case "source":
+        source = first.toString();
+        break;
+      case "type":
+        type = first.toString();
+        break;
+      case "subject":
+        subject = first.toString();
+        break;
+      case "time":
+        time = first.toString();
+        break;
+      case "contentType":
+        dataContentType = first.toString();
+        break;
+      case "nothing":
+        break;
+      case "trace":
+        // The attribute says it better than the header beside it.
+        extensions[name] ??= first.toString();
+        break;
+      default:
+        if (name.startsWith(prefix)) extensions[name.slice(prefix.length)] = first.toString();
     }
   }
   if (id === undefined || source === undefined || type === undefined) {

@@ -13,7 +13,7 @@ export interface KafkaRecord {
   /** Milliseconds since the epoch. */
   readonly timestamp: string;
   readonly offset: string;
-  readonly headers?: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>>;
+  readonly headers?: Readonly<Record<string, Buffer | string | null | (Buffer | string | null)[] | undefined>>;
   /** Written by the broker for itself. */
   readonly isControlRecord?: boolean;
   /** Of the batch that the record was written with; compaction may have taken its last records away. */

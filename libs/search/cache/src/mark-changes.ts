@@ -1,4 +1,14 @@
-import { type Clock, FailureLog, type Log, type NewId, newUuid, silentLog, systemClock, withTimeout } from "@weft/kit";
+import {
+  type Clock,
+  FailureLog,
+  isWeftError,
+  type Log,
+  type NewId,
+  newUuid,
+  silentLog,
+  systemClock,
+  withTimeout,
+} from "@weft/kit";
 import type { SearchEngine } from "@weft/search";
 import type { StateStore } from "@weft/state";
 import { coverMs, generationKey } from "./generation.ts";
@@ -15,11 +25,15 @@ export interface MarkChangesOptions {
 const limitMs = 500;
 /** Time between tries to write a mark that failed, in milliseconds. */
 const retryMs = 1000;
+/** How long the store keeps a generation, in milliseconds. Readers give the index another one after that. */
+const keepMs = 86_400_000;
+/** Indexes whose marks are remembered. */
+const maxMarks = 1000;
 
 /**
  * The engine, whose every change of an index gives that index a new generation before it resolves, so that answers
  * cached by {@link cacheAnswers} under the old one are of no use any more. A change that failed does too: any part of it
- * may have happened. One that comes within half a second of a mark is covered by it, so that a busy index costs two
+ * may have happened, unless there is no such index. One that comes within half a second of a mark is covered by it, so that a busy index costs two
  * writes a second.
  *
  * A store that is away fails no change and holds up none for long: the mark follows when the store is back, and until
@@ -34,20 +48,29 @@ export function markChanges(engine: SearchEngine, options: MarkChangesOptions): 
     ended: "the store of the search cache is back",
   });
 
+  const markOf = (index: string): Mark => {
+    const known = marks.get(index);
+    if (known !== undefined) return known;
+    const write = async (): Promise<void> => {
+      await (await store()).set(generationKey(index), Buffer.from(newId()), { ttlMs: keepMs });
+    };
+    const mark = new Mark(write, { outage, clock, signal: closing.signal });
+    // One that is forgotten goes on with its tries; another of its index only writes a generation more.
+    if (marks.size >= maxMarks) marks.clear();
+    marks.set(index, mark);
+    return mark;
+  };
+
   const after = async <T>(index: string, change: Promise<T>): Promise<T> => {
-    let mark = marks.get(index);
-    if (mark === undefined) {
-      const write = async (): Promise<void> => {
-        await (await store()).set(generationKey(index), Buffer.from(newId()));
-      };
-      mark = new Mark(write, { outage, clock, signal: closing.signal });
-      marks.set(index, mark);
-    }
     // Either way, and only then: an answer cached meanwhile may lack the change.
     try {
-      return await change;
-    } finally {
-      await mark.renew();
+      const result = await change;
+      await markOf(index).renew();
+      return result;
+    } catch (error) {
+      // Who deleted the index has marked it. Names of none must not fill the store.
+      if (!isWeftError(error, "NOT_FOUND")) await markOf(index).renew();
+      throw error;
     }
   };
 

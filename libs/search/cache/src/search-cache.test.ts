@@ -160,6 +160,14 @@ describe("a change", () => {
     expect(await found()).toBe(1);
   });
 
+  test("of an index that is none leaves nothing in the store", async () => {
+    engine.deleteIndex = async () => {
+      throw new WeftError("NOT_FOUND", "there is no such index");
+    };
+    await expect(writer.deleteIndex("none")).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    expect(store.writes).toEqual([]);
+  });
+
   test("shares its mark with others of the same half second", async () => {
     await Promise.all(Array.from({ length: 100 }, change));
     await clock.advance(499);

@@ -8,6 +8,9 @@ import { applyChanges, type WriteContext } from "./write.ts";
 
 /** Documents read, and written, at a time. */
 export const sliceSize = 200;
+/** How often, and how many times, it is asked whether every copy of a shard has every write, in milliseconds. */
+const settleMs = 100;
+const maxLooks = 20;
 
 interface Hit {
   readonly _version: number;
@@ -24,7 +27,8 @@ export interface CopyOptions {
 
 /**
  * Copies an index into another one in rounds, each of them what has been written since the round before. Elasticsearch
- * numbers the writes to a shard: a round goes up to the number below which all have been carried out when it begins.
+ * numbers the writes to a shard: a round goes up to the number below which all have been carried out, on every copy of the
+ * shard, when it begins. Any copy may be the one that it reads.
  * Documents go with the versions that they have, tombstones too, so that what is copied twice, or late, changes nothing.
  */
 export class Copier {
@@ -42,7 +46,7 @@ export class Copier {
   async round(onSlice: (documents: number) => Promise<void>): Promise<number> {
     const { from, signal } = this.#options;
     const { server } = this.#context;
-    const upTo = await checkpoint(server, from.target);
+    const { everywhere: upTo } = await checkpoints(server, from.target);
     const id = await openPointInTime(server, from.target, signal);
     let copied = 0;
     try {
@@ -62,6 +66,18 @@ export class Copier {
     }
     this.#upTo = upTo;
     return copied;
+  }
+
+  /** Resolves when every copy of the shard has every write: for the last round, while nobody writes. */
+  async settled(): Promise<void> {
+    const { from, signal } = this.#options;
+    const { server, clock } = this.#context;
+    for (let look = 1; look <= maxLooks; look += 1) {
+      const { everywhere, last } = await checkpoints(server, from.target);
+      if (everywhere >= last) return;
+      await clock.sleep(settleMs, signal);
+    }
+    throw new WeftError("UNAVAILABLE", `a replica of ${from.target} lacks writes`);
   }
 
   async #read(
@@ -136,7 +152,7 @@ interface Shards {
             string,
             readonly {
               readonly routing: { readonly primary: boolean };
-              readonly seq_no: { readonly local_checkpoint: number };
+              readonly seq_no: { readonly max_seq_no: number; readonly global_checkpoint: number };
             }[]
           >
         >;
@@ -145,8 +161,15 @@ interface Shards {
   >;
 }
 
-/** The number up to which all writes have been carried out. Each shard has its own numbers, and our indexes have one. */
-async function checkpoint(server: Server, index: string): Promise<number> {
+interface Checkpoints {
+  /** The number up to which every copy of the shard has all writes. */
+  readonly everywhere: number;
+  /** Of the last write. */
+  readonly last: number;
+}
+
+/** Each shard has its own numbers, and our indexes have one. */
+async function checkpoints(server: Server, index: string): Promise<Checkpoints> {
   const { indices } = await server.request<Shards>({
     method: "GET",
     path: `/${index}/_stats`,
@@ -162,5 +185,6 @@ async function checkpoint(server: Server, index: string): Promise<number> {
   }
   const primary = shards[0]?.find(({ routing }) => routing.primary);
   if (primary === undefined) throw new WeftError("UNAVAILABLE", `${index} has no shard at the moment`);
-  return primary.seq_no.local_checkpoint;
+  const { global_checkpoint: everywhere, max_seq_no: last } = primary.seq_no;
+  return { everywhere, last };
 }

@@ -25,7 +25,7 @@ import { BulkLoads } from "./bulk-load.ts";
 import { Catalog, type IndexEntry } from "./catalog.ts";
 import { reindex } from "./reindex.ts";
 import { Retirement } from "./retirement.ts";
-import { scan } from "./scan.ts";
+import { beginScan, scan } from "./scan.ts";
 import { readDocument, search } from "./search.ts";
 import { Server } from "./server.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -168,8 +168,10 @@ class Elasticsearch implements SearchEngine {
   ): AsyncIterable<JsonObject> {
     if (this.#scans >= maxScans) throw new WeftError("RESOURCE_EXHAUSTED", `more than ${maxScans} scans at once`);
     this.#scans += 1;
+    const { server } = this.#parts;
     try {
-      yield* scan(this.#parts.server, await this.#parts.catalog.get(index), query, signal);
+      const begun = await this.#with(index, (entry) => beginScan(server, entry, query, signal));
+      if (begun !== undefined) yield* scan(server, begun, signal);
     } finally {
       this.#scans -= 1;
     }

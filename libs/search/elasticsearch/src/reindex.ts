@@ -2,11 +2,16 @@ import { isWeftError, WeftError } from "@weft/kit";
 import { checkReindex, type IndexInfo, Misfits, type ReindexOptions } from "@weft/search";
 import type { Catalog, IndexEntry } from "./catalog.ts";
 import { Copier, sliceSize } from "./copy.ts";
-import { block, discard, release, removeIndexes, removeUnread, replace, unblock } from "./siblings.ts";
+import type { Server } from "./server.ts";
+import { block, discard, isBlocked, release, removeIndexes, removeUnread, replace, unblock } from "./siblings.ts";
 import type { WriteContext } from "./write.ts";
 
 /** Rounds of catching up with writers; then they wait for the rest. */
 const maxRounds = 20;
+/** Tries to end other work on an index, whose processes may be removing what they made at the same moment. */
+const maxReleases = 3;
+/** Times that writes are held up again after the swap. */
+const maxRepairs = 3;
 
 export interface ReindexContext extends WriteContext {
   readonly catalog: Catalog;
@@ -34,11 +39,13 @@ export async function reindex(context: ReindexContext, index: string, options: R
   const definition = checkReindex(live.definition, options.definition);
   await removeUnread(server, live);
   const build = await catalog.createBeside(live, definition);
+  const misfits = new Misfits();
+  const copier = new Copier(context, { from: live, to: build, misfits, signal: options.signal });
   let documentCount = 0;
   try {
     // After the index was made: of two that do this at once, no more than one goes on.
-    await release(server, live, build.target);
-    documentCount = await copy(context, { live, build }, options);
+    await endOthers(server, { live, build });
+    documentCount = await copy(context, { live, build, copier, misfits }, options);
     await replace(server, live, build.target);
   } catch (error) {
     await undo(
@@ -47,6 +54,10 @@ export async function reindex(context: ReindexContext, index: string, options: R
       options.signal?.aborted === true ? WeftError.from(options.signal.reason) : error,
     );
   }
+  await repair(server, live, copier).catch((error: unknown) => {
+    // Deleted already.
+    if (!isWeftError(error, "NOT_FOUND")) throw error;
+  });
   catalog.forget(index);
   return { live: build, info: { definition, createTime: build.createTime, documentCount } };
 }
@@ -56,12 +67,29 @@ interface Work {
   readonly build: IndexEntry;
 }
 
+interface Copying extends Work {
+  readonly copier: Copier;
+  readonly misfits: Misfits;
+}
+
+async function endOthers(server: Server, { live, build }: Work): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await release(server, live, build.target);
+    } catch (error) {
+      if (!isWeftError(error, "NOT_FOUND") || attempt === maxReleases) throw error;
+    }
+  }
+}
+
 /** Copies everything, the last of it while nobody writes; how many documents there are then. */
-async function copy(context: ReindexContext, { live, build }: Work, options: ReindexOptions): Promise<number> {
+async function copy(
+  context: ReindexContext,
+  { live, build, copier, misfits }: Copying,
+  options: ReindexOptions,
+): Promise<number> {
   const { onProgress = () => undefined, signal } = options;
   const { server } = context;
-  const misfits = new Misfits();
-  const copier = new Copier(context, { from: live, to: build, misfits, signal });
   const total = await context.catalog.count(live.target);
   let processed = 0;
   const tell = async (): Promise<void> => {
@@ -78,9 +106,25 @@ async function copy(context: ReindexContext, { live, build }: Work, options: Rei
   }
   misfits.check();
   await block(server, live.target);
+  await copier.settled();
   await copier.round(async () => throwIfAborted(signal));
   misfits.check();
-  return context.catalog.count(build.target);
+  const count = await context.catalog.count(build.target);
+  // Who wanted to end an earlier reindex may come late, and let writes through that nobody would copy.
+  if (await isBlocked(server, live.target)) return count;
+  throw new WeftError("CONFLICT", `another process has let writes to ${live.target} through`);
+}
+
+/**
+ * After the swap: copies what was written to the old index in the moment before it, should somebody have let writes
+ * through then. Late as it is, it takes the place of nothing newer.
+ */
+async function repair(server: Server, { target }: IndexEntry, copier: Copier): Promise<void> {
+  for (let repairs = 0; repairs < maxRepairs && !(await isBlocked(server, target)); repairs += 1) {
+    await block(server, target);
+    await copier.settled();
+    await copier.round(async () => undefined);
+  }
 }
 
 /** After a failure: leaves all as it was and rejects; resolves if the new index has been put in place nevertheless. */
@@ -106,7 +150,9 @@ async function undo({ catalog, server }: ReindexContext, { live, build }: Work, 
       cause: error,
     });
   }
-  throw error;
+  // Another process has removed an index that this one was about to.
+  if (!isWeftError(error, "NOT_FOUND")) throw error;
+  throw new WeftError("CONFLICT", `another reindex of ${index} was under way`, { cause: error });
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -8,16 +8,29 @@ import { closePointInTime, openPointInTime, pointInTime } from "./snapshots.ts";
 /** Documents read at a time. */
 const sliceSize = 500;
 
-/** Every matching document of the state in which the index was at the beginning, in order of id (law F12). */
-export async function* scan(
+/** A state of an index, which the scan of it closes. */
+export interface Begun {
+  readonly id: string;
+  readonly matching: object;
+}
+
+/** Takes the state in which the index is; undefined for a query that no document matches. */
+export async function beginScan(
   server: Server,
   { definition, target }: IndexEntry,
   query: Pick<SearchQuery, "text" | "filter">,
   signal: AbortSignal,
-): AsyncGenerator<JsonObject, void, undefined> {
+): Promise<Begun | undefined> {
   const matching = matchQuery(definition, query);
-  if (matching === undefined) return;
-  const id = await openPointInTime(server, target, signal);
+  return matching && { id: await openPointInTime(server, target, signal), matching };
+}
+
+/** Every matching document of that state, in order of id (law F12). */
+export async function* scan(
+  server: Server,
+  { id, matching }: Begun,
+  signal: AbortSignal,
+): AsyncGenerator<JsonObject, void, undefined> {
   try {
     let after: readonly JsonValue[] | undefined;
     do {
@@ -33,9 +46,7 @@ export async function* scan(
   }
 }
 
-interface Slice {
-  readonly id: string;
-  readonly matching: object;
+interface Slice extends Begun {
   readonly after: readonly JsonValue[] | undefined;
   readonly signal: AbortSignal;
 }

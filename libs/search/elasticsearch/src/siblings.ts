@@ -19,7 +19,7 @@ export async function siblingsOf(server: Server, { alias, target }: Live): Promi
   const found = await describe(server, `${alias}.*`);
   return Object.entries(found)
     .filter(([name]) => name !== target)
-    .map(([name, settings]) => ({ name, isReplaced: isBlocked(settings) }));
+    .map(([name, settings]) => ({ name, isReplaced: hasBlock(settings) }));
 }
 
 /**
@@ -65,8 +65,13 @@ export async function release(server: Server, live: Live, except?: string): Prom
     live,
     builds.map(({ name }) => name),
   );
-  const { [live.target]: settings } = await describe(server, live.target);
-  if (isBlocked(settings)) await unblock(server, live.target);
+  if (await isBlocked(server, live.target)) await unblock(server, live.target);
+}
+
+/** Whether it refuses writes: another process may let them through at any time ({@link release}). */
+export async function isBlocked(server: Server, index: string): Promise<boolean> {
+  const { [index]: found } = await describe(server, index);
+  return hasBlock(found);
 }
 
 /** Lets writes through again. */
@@ -87,26 +92,33 @@ export async function removeUnread(server: Server, live: Live): Promise<number> 
   const replaced = (await siblingsOf(server, live)).filter(({ isReplaced }) => isReplaced);
   const reads = await Promise.all(replaced.map(({ name }) => openContexts(server, name)));
   const unread = replaced.filter((_, at) => reads[at] === 0).map(({ name }) => name);
-  if (unread.length === 0) return replaced.length;
+  const left = reads.filter((count) => count !== undefined && count > 0).length;
+  if (unread.length === 0) return left;
   try {
     await discard(server, live, unread);
   } catch (error) {
     if (!isWeftError(error, "NOT_FOUND")) throw error;
     return 0;
   }
-  return replaced.length - unread.length;
+  return left;
 }
 
-async function openContexts(server: Server, index: string): Promise<number> {
-  const { _all } = await server.request<{
-    readonly _all?: { readonly total?: { readonly search?: { readonly open_contexts: number } } };
-  }>({
-    method: "GET",
-    path: `/${index}/_stats/search`,
-    query: { filter_path: "_all.total.search.open_contexts" },
-    kind: "read",
-  });
-  return _all?.total?.search?.open_contexts ?? 0;
+/** Undefined when somebody else has removed it meanwhile. */
+async function openContexts(server: Server, index: string): Promise<number | undefined> {
+  try {
+    const { _all } = await server.request<{
+      readonly _all?: { readonly total?: { readonly search?: { readonly open_contexts: number } } };
+    }>({
+      method: "GET",
+      path: `/${index}/_stats/search`,
+      query: { filter_path: "_all.total.search.open_contexts" },
+      kind: "read",
+    });
+    return _all?.total?.search?.open_contexts ?? 0;
+  } catch (error) {
+    if (!isWeftError(error, "NOT_FOUND")) throw error;
+    return undefined;
+  }
 }
 
 function describe(server: Server, names: string): Promise<Settings> {
@@ -118,6 +130,6 @@ function describe(server: Server, names: string): Promise<Settings> {
   });
 }
 
-function isBlocked(found: Settings[string] | undefined): boolean {
+function hasBlock(found: Settings[string] | undefined): boolean {
   return found?.settings?.["index.blocks.write"] === "true";
 }

@@ -11,21 +11,23 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const definition = "{}";
 const gone = expect.objectContaining({ reason: "INVALID_PAGE_TOKEN" });
 
 test("a list is kept for its index, also for another process, and shared by equal queries", () => {
   using pages = new ResultPages({ dataDir: folder, clock: new ManualClock() });
   using other = new ResultPages({ dataDir: folder, clock: new ManualClock() });
-  const key = pages.save(1, "q", { rows: [3, 1, 2 ** 32 - 1], scores: [0.5, 0.25, 0] });
-  expect(other.save(1, "q", { rows: [3, 1, 2], scores: undefined })).toBe(key);
-  expect(other.load(1, key)).toEqual({ rows: [3, 1, 2 ** 32 - 1], scores: [0.5, 0.25, 0] });
+  const list = { rows: [3, 1, 2 ** 32 - 1], scores: [0.5, 0.25, 0], definition };
+  const key = pages.save(1, "q", list);
+  expect(other.save(1, "q", { rows: [3, 1, 2], scores: undefined, definition })).toBe(key);
+  expect(other.load(1, key)).toEqual(list);
   expect(() => other.load(2, key)).toThrow(gone);
 });
 
 test("a list lives for ten minutes after its last use", async () => {
   const clock = new ManualClock();
   using pages = new ResultPages({ dataDir: folder, clock });
-  const key = pages.save(1, "q", { rows: [1], scores: undefined });
+  const key = pages.save(1, "q", { rows: [1], scores: undefined, definition });
   for (let turn = 0; turn < 3; turn += 1) {
     await clock.advance(9 * 60_000);
     expect(pages.load(1, key).rows).toEqual([1]);
@@ -40,7 +42,7 @@ test("all lists together are bounded, the least used go first", async () => {
   const keys: string[] = [];
   // 4 bytes a row: one fits.
   for (const query of ["a", "b"]) {
-    keys.push(pages.save(1, query, { rows: Array.from({ length: 200 }, () => 7), scores: undefined }));
+    keys.push(pages.save(1, query, { rows: Array.from({ length: 200 }, () => 7), scores: undefined, definition }));
     await clock.advance(1);
   }
   expect(() => pages.load(1, keys[0] ?? "")).toThrow(gone);

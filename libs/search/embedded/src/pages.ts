@@ -24,7 +24,15 @@ const schema = [
      key TEXT PRIMARY KEY, index_number INTEGER NOT NULL, used INTEGER NOT NULL,
      rows BLOB NOT NULL, scores BLOB, size INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
   "CREATE INDEX result_used ON result (used DESC, key, size)",
+  // Lists from before have none, and are of no use.
+  "DELETE FROM result; ALTER TABLE result ADD COLUMN definition TEXT NOT NULL DEFAULT ''",
 ];
+
+/** The rows that a query matched. */
+export interface ResultList extends Matches {
+  /** Of the index when it was asked, as text: a reindex may give it another one. */
+  readonly definition: string;
+}
 
 /**
  * Lists of the rows that a query matched, kept for its later pages, so that pages put together are each match once
@@ -47,16 +55,16 @@ export class ResultPages implements Disposable {
   }
 
   /** @param query names the query and the state of the index; returns the key of the list */
-  save(indexNumber: number, query: string, matches: Matches): string {
+  save(indexNumber: number, query: string, list: ResultList): string {
     const key = createHash("sha256").update(query).digest("base64url").slice(0, 22);
     const now = this.#clock.now();
     const known = this.#file.get<{ used: number }>("SELECT used FROM result WHERE key = ?", key);
     if (known !== undefined && now - known.used < touchMs) return key;
     this.#file.transaction(() => {
       if (this.#file.run("UPDATE result SET used = ? WHERE key = ?", now, key) > 0) return;
-      const rows = bytes(Uint32Array.from(matches.rows));
-      const scores = matches.scores === undefined ? null : bytes(Float64Array.from(matches.scores));
-      const size = rows.byteLength + (scores?.byteLength ?? 0);
+      const rows = bytes(Uint32Array.from(list.rows));
+      const scores = list.scores === undefined ? null : bytes(Float64Array.from(list.scores));
+      const size = rows.byteLength + (scores?.byteLength ?? 0) + list.definition.length;
       this.#file.run("DELETE FROM result WHERE used < ?", now - keepMs);
       this.#file.run(
         `DELETE FROM result WHERE key IN
@@ -67,16 +75,25 @@ export class ResultPages implements Disposable {
         Math.max(0, this.#maxBytes - size),
         maxLists,
       );
-      this.#file.run("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?)", key, indexNumber, now, rows, scores, size);
+      this.#file.run(
+        "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?)",
+        key,
+        indexNumber,
+        now,
+        rows,
+        scores,
+        size,
+        list.definition,
+      );
     });
     return key;
   }
 
   /** `INVALID_PAGE_TOKEN` when the list is not of this index or no longer kept. */
-  load(indexNumber: number, key: string): Matches {
+  load(indexNumber: number, key: string): ResultList {
     const now = this.#clock.now();
-    const found = this.#file.get<{ rows: Uint8Array; scores: Uint8Array | null; used: number }>(
-      "SELECT rows, scores, used FROM result WHERE key = ? AND index_number = ? AND used >= ?",
+    const found = this.#file.get<{ rows: Uint8Array; scores: Uint8Array | null; used: number; definition: string }>(
+      "SELECT rows, scores, used, definition FROM result WHERE key = ? AND index_number = ? AND used >= ?",
       key,
       indexNumber,
       now - keepMs,
@@ -86,7 +103,7 @@ export class ResultPages implements Disposable {
     // Copies: what SQLite hands out need not be aligned.
     const rows = Array.from(new Uint32Array(found.rows.slice().buffer));
     const scores = found.scores === null ? undefined : Array.from(new Float64Array(found.scores.slice().buffer));
-    return { rows, scores };
+    return { rows, scores, definition: found.definition };
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 import { decodePageToken, encodePageToken, formatFilter, invalidPageToken } from "@weft/filter";
 import type { JsonObject } from "@weft/kit";
-import { checkQuery, documentLanguage, fieldValues } from "@weft/search";
+import { checkQuery, decodeDefinition, documentLanguage, encodeDefinition, fieldValues } from "@weft/search";
 import type { SearchHit, SearchPage, SearchQuery } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
 import { excerptsFor } from "./analysis/excerpt.ts";
@@ -9,37 +9,47 @@ import { analysisOf } from "./analysis/tokens.ts";
 import type { IndexEntry } from "./catalog.ts";
 import { columnOf, type Matches, matches, type MatchQuery } from "./match.ts";
 import type { ResultPages } from "./pages.ts";
+import { columnsOf } from "./schema.ts";
 
 /** Most values of a facet. */
 const maxFacetValues = 100;
 
-/** Answers a query from one state of the file. */
+/** Answers a query from one state of the file. Later pages go by the definition that the list was asked under (law F13). */
 export function search(file: SqliteFile, pages: ResultPages, entry: IndexEntry, query: SearchQuery): SearchPage {
   const { text, filter, sort = [], facets = [], pageSize } = query;
+  const identity = JSON.stringify([entry.number, text, filter === undefined ? "" : formatFilter(filter), sort]);
+  const position = query.after === undefined ? undefined : decodePosition(query.after, identity);
+  const list = position === undefined ? undefined : pages.load(entry.number, position.key);
+  const definition = list?.definition ?? encodeDefinition(entry.definition);
+  const asked = list === undefined ? entry : askedUnder(entry, list.definition);
   const match: MatchQuery = {
     text,
-    filter: checkQuery(entry.definition, query),
+    filter: checkQuery(asked.definition, query),
     // Without words every document scores the same.
     sort: sort.length > 0 || text.trim() === "" ? sort : "score",
   };
-  const identity = JSON.stringify([entry.number, text, filter === undefined ? "" : formatFilter(filter), sort]);
-  const position = query.after === undefined ? undefined : decodePosition(query.after, identity);
-  const found = position === undefined ? matches(file, entry, match) : pages.load(entry.number, position.key);
+  const found = list ?? matches(file, entry, match);
   const page = loadPage(file, entry, found, { offset: position?.offset ?? 0, pageSize });
   const { hits, nextOffset } = page;
   const key =
     nextOffset === undefined
       ? undefined
-      : (position?.key ?? pages.save(entry.number, `${entry.generation} ${identity}`, found));
+      : (position?.key ?? pages.save(entry.number, `${entry.generation} ${identity}`, { ...found, definition }));
   return {
-    hits: query.highlight === true ? highlightAll(entry, hits, text) : hits,
+    hits: query.highlight === true ? highlightAll(asked, hits, text) : hits,
     totalHits: found.rows.length,
     totalExact: true,
-    facets: new Map(facets.map((name) => [name, countValues(file, entry, name, found)])),
+    facets: new Map(facets.map((name) => [name, countValues(file, { entry, asked }, name, found)])),
     ...(key === undefined || nextOffset === undefined
       ? {}
       : { next: encodePageToken({ key, offset: nextOffset }, identity) }),
   };
+}
+
+/** The index as it was by another definition. */
+function askedUnder(entry: IndexEntry, text: string): IndexEntry {
+  const definition = decodeDefinition(text);
+  return { ...entry, definition, columns: columnsOf(definition) };
 }
 
 function decodePosition(token: string, identity: string): { readonly key: string; readonly offset: number } {
@@ -90,31 +100,45 @@ function highlight(entry: IndexEntry, hit: SearchHit, query: TextQuery): SearchH
 /** Counts over all hits (law F8). */
 function countValues(
   file: SqliteFile,
-  entry: IndexEntry,
+  { entry, asked }: { readonly entry: IndexEntry; readonly asked: IndexEntry },
   name: string,
   { rows }: Matches,
 ): readonly { readonly value: string | number | boolean; readonly count: number }[] {
-  const { number: field, type } = columnOf(entry, name);
+  const { type } = columnOf(asked, name);
+  const column = entry.columns.find((one) => one.name === name && one.type.kind === type.kind);
   const values = `value_${entry.number}`;
   const order = `ORDER BY count DESC, value LIMIT ${maxFacetValues}`;
   const list = JSON.stringify(rows);
   type Count = { readonly value: string | number; readonly count: number };
+  const field = column?.number ?? 0;
   const counts =
-    rows.length === entry.documentCount
-      ? file.all<Count>(`SELECT value, count(*) AS count FROM ${values} WHERE field = ? GROUP BY value ${order}`, field)
-      : rows.length * 4 > entry.documentCount
-        ? // Many hits: walk over all values of the field, which lie together in order.
-          file.all<Count>(
-            `SELECT value, count(*) AS count FROM ${values}
-             WHERE field = ? AND +row IN (SELECT value FROM json_each(?)) GROUP BY value ${order}`,
+    column === undefined
+      ? // The index no longer has the field; the documents do.
+        file.all<Count>(
+          `SELECT item.value AS value, count(DISTINCT b.row) AS count FROM json_each(?) hit
+           CROSS JOIN body_${entry.number} b ON b.row = hit.value CROSS JOIN json_each(b.document, ?) item
+           WHERE item.atom IS NOT NULL GROUP BY item.value ${order}`,
+          list,
+          `$.${JSON.stringify(name)}`,
+        )
+      : rows.length === entry.documentCount
+        ? file.all<Count>(
+            `SELECT value, count(*) AS count FROM ${values} WHERE field = ? GROUP BY value ${order}`,
             field,
-            list,
           )
-        : file.all<Count>(
-            `SELECT v.value AS value, count(*) AS count FROM json_each(?) hit
+        : rows.length * 4 > entry.documentCount
+          ? // Many hits: walk over all values of the field, which lie together in order.
+            file.all<Count>(
+              `SELECT value, count(*) AS count FROM ${values}
+             WHERE field = ? AND +row IN (SELECT value FROM json_each(?)) GROUP BY value ${order}`,
+              field,
+              list,
+            )
+          : file.all<Count>(
+              `SELECT v.value AS value, count(*) AS count FROM json_each(?) hit
              CROSS JOIN ${values} v ON v.row = hit.value AND v.field = ? GROUP BY v.value ${order}`,
-            list,
-            field,
-          );
+              list,
+              field,
+            );
   return counts.map(({ value, count }) => ({ value: type.kind === "boolean" ? value === 1 : value, count }));
 }
