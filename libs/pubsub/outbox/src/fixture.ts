@@ -28,6 +28,7 @@ export function withLog(change: (right: InsertLogReader) => Partial<InsertLogRea
   return {
     log: (right) => ({
       read: (limit, signal) => right.read(limit, signal),
+      settled: () => right.settled(),
       confirm: (position) => right.confirm(position),
       [Symbol.asyncDispose]: () => right[Symbol.asyncDispose](),
       ...change(right),

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from "kysely";
+import { type RawBuilder, sql, type Transaction } from "kysely";
 import type { InsertLogReader } from "@weft/sql";
 import { type BatchOptions, inTurn, publishRows, readRows } from "./batch.ts";
 
@@ -29,7 +29,7 @@ export class LogRelay<Schema> {
     return inTurn(this.#options, true, async (transaction) => {
       let published = 0;
       for (let left = ids; left.length > 0;) {
-        const { rows, isComplete } = await readRows(transaction, listed(left), this.#options.limits);
+        const { rows, isComplete } = await this.#read(transaction, left);
         const last = rows.at(-1);
         if (last === undefined) break;
         await publishRows(this.#options, rows);
@@ -40,6 +40,15 @@ export class LogRelay<Schema> {
       }
       return published;
     });
+  }
+
+  /** A row that is not found was published, or its commit is so fresh that it can't be seen yet. */
+  async #read(transaction: Transaction<Schema>, ids: readonly string[]): ReturnType<typeof readRows> {
+    const found = await readRows(transaction, listed(ids), this.#options.limits);
+    const looked = found.isComplete ? ids.length : ids.indexOf(found.rows.at(-1)?.id ?? "") + 1;
+    if (found.rows.length === looked) return found;
+    await this.#log.settled();
+    return readRows(transaction, listed(ids), this.#options.limits);
   }
 }
 

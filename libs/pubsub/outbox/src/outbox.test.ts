@@ -5,7 +5,7 @@ import type { Locks } from "@weft/lock";
 import type { CloudEvent, KeyedEvent } from "@weft/pubsub";
 import type { SqlDatabase } from "@weft/sql";
 import { openPostgres } from "@weft/sql-postgres";
-import { startTestPostgres, type TestPostgres } from "@weft/sql-postgres/testing";
+import { holdCommits, startTestPostgres, type TestPostgres } from "@weft/sql-postgres/testing";
 import { addToOutbox, outboxMigrations, type OutboxRelayOptions, runOutboxRelay } from "./index.ts";
 import { insertLog } from "./table.ts";
 
@@ -286,6 +286,24 @@ test("a log that is far behind is warned of, and a database that can't keep one 
   const sqlWithout = { ...database, insertLogs };
   const relay = runOutboxRelay({ sql: sqlWithout, pubsub: new Topic(), locks: anybody, kind: "replication", signal });
   await expect(relay).rejects.toBe(refusal);
+});
+
+test("an event whose commit is in the server's log before it can be seen is published once it can", async () => {
+  const topic = new Topic();
+  startRelay(topic, { kind: "replication" });
+  await database.transaction((transaction) => change(transaction, "before"));
+  await expect.poll(() => database.insertLogs.lag(insertLog.name), eventually).toBeDefined();
+  let committed = 0;
+  const release = await holdCommits(postgres.url, () => {
+    committed += 1;
+    return database.transaction((transaction) => change(transaction, `key-${committed}`));
+  });
+  // Long enough for the relay to be told of it.
+  await new Promise((wake) => setTimeout(wake, 500));
+  expect(topic.versions(`key-${committed}`)).toEqual([]);
+  await release();
+  await expect.poll(() => topic.versions(`key-${committed}`), eventually).toEqual([1]);
+  await expect.poll(() => countRows(), eventually).toBe(0);
 });
 
 async function countRows(): Promise<number> {

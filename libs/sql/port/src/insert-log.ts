@@ -21,7 +21,7 @@ export interface InsertLogLag {
  *
  * Laws:
  * - `Q7` What was inserted by transactions that committed after the log was made is read, in the order of the commits and
- *   within one in the order of the inserts; nothing of a transaction that rolled back.
+ *   within one in the order of the inserts; nothing of a transaction that rolled back. After `settled` it is there for whoever looks.
  * - `Q8` What was not confirmed is read again by the next reader, what was confirmed is not. One reader at a time: for a
  *   second one `open` is `UNAVAILABLE`.
  * - `Q9` A log that was never made, was dropped, or that the server gave up because its reader was too far behind, is
@@ -52,6 +52,11 @@ export interface InsertLogReader extends AsyncDisposable {
    * `CANCELLED` when `signal` aborts.
    */
   read(limit: number, signal: AbortSignal): Promise<LoggedInserts>;
+  /**
+   * Resolves when whoever looks from now on finds what the last `read` gave. The log has a commit a moment before others
+   * see it: until then a row that is not found may yet come. `UNAVAILABLE` when that takes longer than 10 s.
+   */
+  settled(): Promise<void>;
   /** The server may forget what was committed up to there. Positions only grow. */
   confirm(position: bigint): void;
 }

@@ -65,6 +65,7 @@ function changeReads(
     const reader = await right.open(log);
     return {
       read: async (limit, signal) => wrap(await reader.read(limit, signal), reader),
+      settled: () => reader.settled(),
       confirm: (position) => reader.confirm(position),
       [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
     };

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { Secret } from "@weft/kit";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/server.ts";
@@ -38,6 +39,28 @@ export async function runStatement(url: Secret, statement: string): Promise<void
   const client = new Client({ connectionString: url.reveal() });
   await client.connect();
   await client.query(statement).finally(() => client.end());
+}
+
+/**
+ * From here on a commit is in the log of a server and can't be seen, as it is for a moment otherwise: it waits for a
+ * standby that is not there. Only of databases whose commits wait, see `logsAtOnce`. Answers how to let them go; `tryOne`
+ * commits something, and is called until it waits.
+ */
+export async function holdCommits(url: Secret, tryOne: () => Promise<unknown>): Promise<() => Promise<void>> {
+  const standby = async (name: string): Promise<void> => {
+    await runStatement(url, `alter system set synchronous_standby_names = '${name}'`);
+    await runStatement(url, "select pg_reload_conf()");
+  };
+  await standby("nobody");
+  for (;;) {
+    const trying = tryOne();
+    const waits = await Promise.race([trying.then(() => false), sleep(500, true)]);
+    if (!waits) continue;
+    return async () => {
+      await standby("");
+      await trying;
+    };
+  }
 }
 
 class TestServer implements TestPostgres {

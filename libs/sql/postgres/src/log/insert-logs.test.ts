@@ -4,7 +4,7 @@ import { Secret } from "@weft/kit";
 import { within } from "@weft/kit/testing";
 import type { SqlDatabase } from "@weft/sql";
 import { openPostgres } from "../postgres.ts";
-import { runStatement, startTestPostgres, type TestPostgres } from "../testing.ts";
+import { holdCommits, runStatement, startTestPostgres, type TestPostgres } from "../testing.ts";
 
 let postgres: TestPostgres;
 beforeAll(async () => {
@@ -68,6 +68,35 @@ test.each([
   await using database = await openDatabase(url);
   const refused = { reason: "FAILED_PRECONDITION", message: expect.stringContaining(message) };
   await expect(database.insertLogs.prepare(log)).rejects.toMatchObject(refused);
+});
+
+test("what is in the log and can't be seen yet is waited for", async () => {
+  await using database = await openDatabase(await postgres.freshDatabase({ logsAtOnce: true }));
+  await database.insertLogs.make(log, nothing, limit());
+  {
+    await using reader = await database.insertLogs.open(log);
+    let last = 0;
+    const release = await holdCommits(postgres.url, () => {
+      last += 1;
+      return sql`insert into logged values (${last})`.execute(database.kysely);
+    });
+    const count = async (): Promise<number> =>
+      (await sql`select from logged where n = ${last}`.execute(database.kysely)).rows.length;
+    while (!(await reader.read(1, limit())).values.includes(String(last)));
+    let isSettled = false;
+    const settled = reader.settled().then(() => (isSettled = true));
+    expect(await count()).toBe(0);
+    expect(isSettled).toBe(false);
+    await release();
+    await settled;
+    expect(await count()).toBe(1);
+  }
+  await within(20_000, "the end of the log", () =>
+    database.insertLogs.drop(log.name).then(
+      () => true,
+      () => false,
+    ),
+  );
 });
 
 test("a log that the server gave up is NOT_FOUND, and is made anew in its place", { timeout: 60_000 }, async () => {

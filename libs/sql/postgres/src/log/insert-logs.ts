@@ -5,7 +5,7 @@ import { type Clock, WeftError } from "@weft/kit";
 import type { InsertLogLag, InsertLogName, InsertLogReader, InsertLogs } from "@weft/sql";
 import { endClient } from "../end-client.ts";
 import { replicationError } from "./errors.ts";
-import { openReader, replicationClient } from "./reader.ts";
+import { openReader, replicationClient, type UnseenTransactions } from "./reader.ts";
 
 /** Publications of single columns came with it. */
 const oldestServer = 15;
@@ -65,10 +65,11 @@ export class PostgresInsertLogs<Schema> implements InsertLogs {
   }
 
   async open(log: InsertLogName): Promise<InsertLogReader> {
-    const { config, clock } = this.#options;
+    const { config, clock, kysely } = this.#options;
     // Without it the server would send nothing, and not a word about it.
     if (!(await this.#isPublished(log.name))) throw new WeftError("NOT_FOUND", "the server has no such log");
-    return openReader({ config, clock, slot: await this.#slotOf(log.name), publication: log.name });
+    const slot = await this.#slotOf(log.name);
+    return openReader({ config, clock, unseen: () => unseenTransactions(kysely), slot, publication: log.name });
   }
 
   async lag(name: string): Promise<InsertLogLag | undefined> {
@@ -150,4 +151,17 @@ function mayNotPublish(error: unknown): unknown {
   if (stateOf(error) !== "42501") return error;
   const message = "the user of the database may not make a publication: it takes CREATE on the database and the table";
   return new WeftError("FAILED_PRECONDITION", message, { cause: error });
+}
+
+/** As a query has it that begins now. */
+async function unseenTransactions<Schema>(kysely: Kysely<Schema>): Promise<UnseenTransactions> {
+  const { rows } = await sql<{ open: readonly string[]; next: string }>`
+    select pg_snapshot_xmax(now.seen)::text as next, array(select pg_snapshot_xip(now.seen)::text) as open
+    from (select pg_current_snapshot() as seen) as now`.execute(kysely);
+  const { open = [], next = "0" } = rows[0] ?? {};
+  return { open: open.map(lowerHalf), next: lowerHalf(next) };
+}
+
+function lowerHalf(transaction: string): number {
+  return Number(BigInt.asUintN(32, BigInt(transaction)));
 }

@@ -1,6 +1,7 @@
 /** What the server sends while it streams: https://www.postgresql.org/docs/18/protocol-replication.html */
 export type ServerMessage =
-  | { readonly kind: "begin" }
+  /** `transaction`: the lower 32 bits of its number. */
+  | { readonly kind: "begin"; readonly transaction: number }
   /** The first column of a new row, as text. */
   | { readonly kind: "insert"; readonly value: string }
   /** `position`: where the transaction ends in the log. */
@@ -32,7 +33,8 @@ export function readMessage(bytes: Buffer): ServerMessage {
 function readLogged(bytes: Buffer): ServerMessage {
   switch (String.fromCharCode(bytes.readUInt8(0))) {
     case "B":
-      return { kind: "begin" };
+      // After the position of the commit and its time.
+      return { kind: "begin", transaction: bytes.readUInt32BE(17) };
     case "C":
       // Flags, and where the commit itself is.
       return { kind: "commit", position: bytes.readBigUInt64BE(10) };

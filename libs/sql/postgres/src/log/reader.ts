@@ -30,6 +30,8 @@ export function replicationClient(config: ClientConfig): Client {
 
 export interface ReaderOptions {
   readonly config: ClientConfig;
+  /** Numbers of the transactions that new queries do not see yet, and the first that none sees. */
+  readonly unseen: () => Promise<UnseenTransactions>;
   readonly slot: string;
   readonly publication: string;
   readonly clock: Clock;
@@ -50,8 +52,19 @@ export async function openReader(options: ReaderOptions): Promise<InsertLogReade
   }
 }
 
+/** Lower 32 bits of their numbers. */
+export interface UnseenTransactions {
+  readonly open: readonly number[];
+  /** This one and all after it are unseen too. */
+  readonly next: number;
+}
+
 /** A value, or where a transaction ends. */
-type Entry = string | bigint;
+type Entry = { readonly value: string; readonly transaction: number } | bigint;
+
+/** How long a transaction may be in the log and not be seen, in milliseconds, and how often to look. */
+const maxUnseenMs = 10_000;
+const lookMs = 2;
 
 /** Keeps what has come until it is asked for; a full buffer stops the connection. */
 class Reader implements InsertLogReader, Submittable {
@@ -65,6 +78,10 @@ class Reader implements InsertLogReader, Submittable {
   #confirmed = 0n;
   /** Between a begin and its commit: nothing may be confirmed but by the caller. */
   #isInside = false;
+  /** The one whose rows come now. */
+  #transaction = 0;
+  /** Those of which the last `read` gave rows. */
+  #unsettled: ReadonlySet<number> = new Set();
   #isPaused = false;
   #heardMs: number;
   #failure: WeftError | undefined;
@@ -103,9 +120,10 @@ class Reader implements InsertLogReader, Submittable {
     switch (message.kind) {
       case "begin":
         this.#isInside = true;
+        this.#transaction = message.transaction;
         return;
       case "insert":
-        this.#entries.push(message.value);
+        this.#entries.push({ value: message.value, transaction: this.#transaction });
         if (this.#entries.length >= fullRows && !this.#isPaused) this.#pause(true);
         this.#wake();
         return;
@@ -157,6 +175,22 @@ class Reader implements InsertLogReader, Submittable {
     return this.#take(limit);
   }
 
+  async settled(): Promise<void> {
+    const { clock, unseen } = this.#options;
+    const endMs = clock.monotonic() + maxUnseenMs;
+    for (;;) {
+      const { open, next } = await unseen();
+      // Numbers go round: one is after another if it is less than half of all ahead.
+      const isUnseen = (one: number): boolean => open.includes(one) || ((one - next) | 0) >= 0;
+      if (![...this.#unsettled].some(isUnseen)) return;
+      if (clock.monotonic() > endMs) {
+        throw new WeftError("UNAVAILABLE", "a transaction is in the server's log that others do not see");
+      }
+      await clock.sleep(lookMs, this.#closing.signal).catch(() => undefined);
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+  }
+
   confirm(position: bigint): void {
     if (position <= this.#confirmed) return;
     this.#confirmed = position;
@@ -170,15 +204,20 @@ class Reader implements InsertLogReader, Submittable {
 
   #take(limit: number): LoggedInserts {
     const values: string[] = [];
+    const transactions = new Set<number>();
     let position: bigint | undefined;
     let count = 0;
     for (const entry of this.#entries) {
       // A transaction that ends with the last value ends here.
-      if (typeof entry === "string" && values.length === limit) break;
-      if (typeof entry === "string") values.push(entry);
-      else position = entry;
+      if (typeof entry === "bigint") position = entry;
+      else if (values.length === limit) break;
+      else {
+        values.push(entry.value);
+        transactions.add(entry.transaction);
+      }
       count += 1;
     }
+    this.#unsettled = transactions;
     this.#entries = this.#entries.slice(count);
     if (this.#isPaused && this.#entries.length <= resumeRows) this.#pause(false);
     if (position !== undefined) this.#given = position;
