@@ -26,6 +26,13 @@ export const consul: Recipe = {
   probe: async (port, signal) => {
     const leader = await getText(port, "/v1/status/leader", signal);
     if (!leader.includes(":")) throw new Error("it has no leader yet");
+    // Until then it makes no session. With ACLs nobody is told.
+    const nodes = await getText(port, "/v1/catalog/nodes", signal);
+    const isOpen = await getText(port, "/v1/agent/self", signal).then(
+      () => true,
+      () => false,
+    );
+    if (isOpen && !nodes.includes('"Node"')) throw new Error("its node is not registered yet");
   },
 };
 
