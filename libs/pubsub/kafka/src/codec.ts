@@ -12,20 +12,16 @@ const attributes: ReadonlySet<string> = new Set(["specversion", "id", "source", 
 /** Attributes that go along a second time under the plain name, where tracers look that know nothing of CloudEvents. */
 const traceHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 const maxDate = 8.64e15;
-/** What a header says, by its name in small letters; those of extension attributes are not here. */
-const meanings: ReadonlyMap<
-  string,
-  "id" | "source" | "type" | "subject" | "time" | "contentType" | "nothing" | "trace"
-> = new Map([
+type Field = "id" | "source" | "type" | "subject" | "time" | "dataContentType" | "specversion";
+/** The headers that are no extension attributes, by their names in small letters. */
+const fields: ReadonlyMap<string, Field> = new Map([
+  ["ce_specversion", "specversion"],
   ["ce_id", "id"],
   ["ce_source", "source"],
   ["ce_type", "type"],
   ["ce_subject", "subject"],
   ["ce_time", "time"],
-  ["ce_specversion", "nothing"],
-  ["content-type", "contentType"],
-  ["traceparent", "trace"],
-  ["tracestate", "trace"],
+  ["content-type", "dataContentType"],
 ]);
 
 /** An event as a record. `INVALID_ARGUMENT` for a time that has no date. */
@@ -55,43 +51,20 @@ export function toRecord({ key, event }: KeyedEvent): OutgoingRecord {
 export function fromRecord(record: KafkaRecord): KeyedEvent {
   const headers = record.headers ?? {};
   const extensions: Record<string, string> = {};
-  let id, source, type, subject, time;
-  let dataContentType = "application/octet-stream";
+  const read: Partial<Record<Field, string>> = {};
   for (const spelled in headers) {
     const value = headers[spelled];
     const first = Array.isArray(value) ? value[0] : value;
     if (first === undefined || first === null) continue;
     // Ours are spelled in small letters.
-    const name = meanings.has(spelled) ? spelled : spelled.toLowerCase();
-    switch (meanings.get(name)) {
-      case "id":
-        id = first.toString();
-        break;
-      case "source":
-        source = first.toString();
-        break;
-      case "type":
-        type = first.toString();
-        break;
-      case "subject":
-        subject = first.toString();
-        break;
-      case "time":
-        time = first.toString();
-        break;
-      case "contentType":
-        dataContentType = first.toString();
-        break;
-      case "nothing":
-        break;
-      case "trace":
-        // The attribute says it better than the header beside it.
-        extensions[name] ??= first.toString();
-        break;
-      default:
-        if (name.startsWith(prefix)) extensions[name.slice(prefix.length)] = first.toString();
-    }
+    const name = fields.has(spelled) ? spelled : spelled.toLowerCase();
+    const field = fields.get(name);
+    if (field !== undefined) read[field] = first.toString();
+    else if (name.startsWith(prefix)) extensions[name.slice(prefix.length)] = first.toString();
+    // The attribute says it better than the header beside it.
+    else if (traceHeaders.has(name)) extensions[name] ??= first.toString();
   }
+  const { id, source, type, subject, dataContentType = "application/octet-stream" } = read;
   if (id === undefined || source === undefined || type === undefined) {
     throw new WeftError("DATA_LOSS", "a record without all of the headers ce_id, ce_source and ce_type");
   }
@@ -101,7 +74,7 @@ export function fromRecord(record: KafkaRecord): KeyedEvent {
     source,
     type,
     // Optional in CloudEvents: then the broker's time stands for it.
-    time: timeOf(time, record),
+    time: timeOf(read.time, record),
     dataContentType,
     data,
     extensions,
