@@ -69,16 +69,15 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const ratio = await compare({ clean, poisoned }, { forMs, print, signal });
   const { poison } = poisoned;
   const startedAt = performance.now();
-  // One more than there are to be.
   const look = async (): Promise<boolean> => {
     signal.throwIfAborted();
     await sleep(settleMs);
-    return (await poisoned.deadLetters(poison + 1)).length >= poison;
+    return (await poisoned.givenUp()) >= poison;
   };
   await within(giveUpTimeoutMs, "everything that is poison is given up", look).catch((error: unknown) =>
     print(String(error)),
   );
-  const letters = await poisoned.deadLetters(2 * poison);
+  const letters = await poisoned.deadLetters();
   const given = new Set(letters.filter(isPoison));
   print(`${given.size} of ${poison} poison given up after ${seconds(performance.now() - startedAt)}`);
 
@@ -89,8 +88,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     return isHandled();
   }).catch((error: unknown) => print(String(error)));
   await sleep(settleMs);
-  const left = await poisoned.deadLetters(1);
-  print(`${redriven} redriven, ${left.length === 0 ? "none" : "some"} left`);
+  print(`${redriven} redriven, ${await poisoned.givenUp()} left`);
   const ofPoison = poisoned.count(isPoison);
   const counts = [clean.count(), poisoned.count()];
   return {
@@ -103,7 +101,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     redriven: poison - ofPoison.missing - ofPoison.repeated,
     missing: counts.reduce((sum, { missing }) => sum + missing, 0),
     repeated: counts.reduce((sum, { repeated }) => sum + repeated, 0),
-    rssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
+    rssMiB: mib(process.resourceUsage().maxRSS * 1024),
   };
 }
 
@@ -126,7 +124,8 @@ async function compare(
     }
     ratios.push((speeds.get(poisoned) ?? 0) / (speeds.get(clean) ?? 0));
     const so = `${poisoned.perSecond.toFixed(0)} events/s with poison, ${clean.perSecond.toFixed(0)} without`;
-    if (pair % tellEvery === 0 || pair === pairs) print(`pair ${pair} of ${pairs}: ${so}`);
+    if (pair % tellEvery === 0 || pair === pairs)
+      print(`pair ${pair} of ${pairs}: ${so}, ${mib(process.memoryUsage.rss())} MiB`);
   }
   return ratios.toSorted((a, b) => a - b)[Math.floor(pairs / 2)] ?? Number.NaN;
 }
@@ -143,4 +142,8 @@ async function openLog({ profile, folder }: SoakOptions, stack: AsyncDisposableS
   if (profile === "embedded") return openPubSub(new Blocks({ urls: embedded, dataDir: folder, stack }));
   const kafka = stack.use(await startServer("kafka", { dir: join(folder, "kafka"), startTimeoutMs }));
   return openPubSub(new Blocks({ urls: { ...embedded, pubsub: kafka.url }, dataDir: folder, stack }));
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 1024 / 1024);
 }

@@ -29,6 +29,8 @@ const mostWaiting = 4000;
 const subscribeTries = 3;
 const drainTimeoutMs = 120_000;
 const waitMs = 2;
+/** As many dead letters as the log tells in one answer. */
+const mostListed = 10_000;
 const dataBytes = 256;
 
 /** Numbered events of one topic, and the handler that counts them. Disposing ends its subscription. */
@@ -102,10 +104,20 @@ export class Stream implements AsyncDisposable {
     return (this.#rest - before) / (tookMs / 1000);
   }
 
-  /** The numbers of the dead letters; one that is there twice is listed twice. */
-  async deadLetters(limit: number): Promise<readonly number[]> {
+  /** How many dead letters there are. */
+  async givenUp(): Promise<number> {
     const { pubsub, name } = this.#options;
-    return (await pubsub.deadLetters({ topic: name, group: name, limit })).map(({ delivery }) => numberOf(delivery));
+    const parked = await pubsub.parked(name);
+    return parked.find(({ topic }) => topic === name)?.dead ?? 0;
+  }
+
+  /** The numbers of the dead letters; one that is there twice is listed twice. */
+  async deadLetters(): Promise<readonly number[]> {
+    const numbers = await this.#deadLetters();
+    if (numbers.length < mostListed) return numbers;
+    const ofKeys: number[] = [];
+    for (let key = 0; key < keys; key += 1) ofKeys.push(...(await this.#deadLetters(`key-${key}`)));
+    return ofKeys;
   }
 
   /** From now on the handler refuses nothing; puts the dead letters before it again. */
@@ -129,6 +141,12 @@ export class Stream implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#subscription?.[Symbol.asyncDispose]();
+  }
+
+  async #deadLetters(key?: string): Promise<readonly number[]> {
+    const { pubsub, name } = this.#options;
+    const filter = { topic: name, group: name, limit: mostListed, ...(key === undefined ? {} : { key }) };
+    return (await pubsub.deadLetters(filter)).map(({ delivery }) => numberOf(delivery));
   }
 
   get #rest(): number {
