@@ -116,6 +116,22 @@ test("a document too large fails alone, whether it is known before or the server
   expect(calls.some(({ changes }) => changes.some(({ id }) => id === "large"))).toBe(false);
 });
 
+test("a document for which the engine turns down the whole request fails alone, other refusals are nobody's own", async () => {
+  const { pipeline, calls } = testPipeline({ flushDocuments: 2 }, async (changes) => {
+    if (changes.some(({ id }) => id === "bad")) throw new WeftError("INVALID_ARGUMENT", "the request can't be read");
+    if (changes.some(({ id }) => id === "secret")) throw new WeftError("PERMISSION_DENIED", "not for this user");
+    return changes.map(() => applied);
+  });
+  const reasonsOf = async (ids: readonly string[]) =>
+    (await pipeline.write(ids.map((id) => put(id)))).map((result) =>
+      result.outcome === "failed" ? result.reason : result.outcome,
+    );
+  expect(await reasonsOf(["1", "2", "bad", "3"])).toEqual(["applied", "applied", "INVALID_ARGUMENT", "applied"]);
+  const before = calls.length;
+  expect(await reasonsOf(["1", "secret"])).toEqual(["PERMISSION_DENIED", "PERMISSION_DENIED"]);
+  expect(calls.length).toBe(before + 1);
+});
+
 test("a source is taken from no faster than the engine takes", async () => {
   const { pipeline } = testPipeline(
     { flushDocuments: 10, maxBufferedDocuments: 25 },

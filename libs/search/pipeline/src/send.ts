@@ -26,7 +26,10 @@ export interface Sent {
   readonly failure?: WeftError;
 }
 
-/** Sends changes once; never rejects. A request that is too large is sent in halves, until only the document is that is. */
+/**
+ * Sends changes once; never rejects. A request that is refused for what is in it, or for its size, is sent in halves,
+ * until only the document fails for which it was.
+ */
 export async function send(
   options: Pick<FullOptions, "engine" | "index" | "attempts">,
   batch: readonly Item[],
@@ -37,7 +40,7 @@ export async function send(
     const answers = await engine.apply(index, changes);
     return sort(options, batch, (at) => answers[at] ?? failed(new WeftError("INTERNAL", "the engine gave no result")));
   } catch (error) {
-    if (isWeftError(error, "PAYLOAD_TOO_LARGE") && batch.length > 1) {
+    if (isWeftError(error, "INVALID_ARGUMENT") && batch.length > 1) {
       const middle = Math.ceil(batch.length / 2);
       const first = await send(options, batch.slice(0, middle));
       return join(first, await send(options, batch.slice(middle)));
