@@ -1,0 +1,152 @@
+import type { WarmUpOptions } from "./options.ts";
+
+/** What an instance says of itself; it stays the same while the instance runs. */
+export interface EndpointFacts {
+  /** New at every start of the instance. */
+  readonly id: string;
+  /** `host:port` */
+  readonly address: string;
+  readonly version?: string;
+  readonly zone?: string;
+  /** Its share beside the others; 1 is usual. Above 0. */
+  readonly weight: number;
+}
+
+/**
+ * How a call ended, as far as it says something about the instance. `ok`: it answered, be it with an error of the
+ * caller's making. `failure`: it could not be reached, broke or was too late. `refused`: it turned the call down before
+ * doing anything, being too busy or about to stop. `cancelled`: the caller gave up, which says nothing but how long it
+ * had waited.
+ */
+export type Outcome = "ok" | "failure" | "refused" | "cancelled";
+
+/** Calls over which the share of failed ones is averaged, about. */
+const failureSpan = 8;
+
+/** Answers after which a latency that is over is forgotten, about. */
+const answerSpan = 8;
+
+/** How many times its usual latency an answer may take before it is overdue. */
+const overdueFactor = 3;
+
+/** A latency below this is not told from the pauses of a process. */
+const noiseMs = 10;
+
+/**
+ * One instance as its caller sees it: its facts, and what was measured. Times are monotonic milliseconds.
+ *
+ * Latency is a peak-sensitive moving average: it rises to a slower answer at once and falls slowly, with answers and
+ * with time ("Finagle's `PeakEwma`", https://twitter.github.io/finagle/guide/Clients.html).
+ */
+export class Endpoint {
+  /** Renewed with the registry's list; id and address stay. */
+  facts: EndpointFacts;
+  /** When it was first listed. */
+  readonly since: number;
+  /** Calls that run now, streams among them. */
+  inFlight = 0;
+  /** Peak EWMA of the time of answers; 0 before the first one. */
+  latencyMs = 0;
+  /** Share of the last calls that failed or were refused: a moving average over about eight. */
+  failureShare = 0;
+  /** When a call last ended with something from the instance. */
+  lastAnswerMs: number;
+  /** Calls that run now and will be answered once. */
+  #waiting = 0;
+  #waitingSinceMs = 0;
+  #updatedMs: number;
+  #warmUp: Required<WarmUpOptions> | undefined;
+  #warmFromMs = 0;
+  #hasBegun = false;
+
+  constructor(facts: EndpointFacts, nowMs: number) {
+    this.facts = facts;
+    this.since = nowMs;
+    this.lastAnswerMs = nowMs;
+    this.#updatedMs = nowMs;
+  }
+
+  /** A call begins. A stream counts as load, but nobody waits for its answer. */
+  begin(isStream: boolean, nowMs: number): void {
+    this.inFlight += 1;
+    this.#hasBegun = true;
+    if (isStream) return;
+    if (this.#waiting === 0) this.#waitingSinceMs = nowMs;
+    this.#waiting += 1;
+  }
+
+  /** It ended. `tookMs`: undefined for a stream. */
+  end(outcome: Outcome, tookMs: number | undefined, nowMs: number, decayMs: number): void {
+    this.inFlight -= 1;
+    if (tookMs !== undefined) this.#waiting -= 1;
+    if (outcome === "ok" || outcome === "refused") this.lastAnswerMs = nowMs;
+    const kept = this.#keptAt(nowMs, decayMs);
+    this.#updatedMs = nowMs;
+    this.failureShare *= kept;
+    if (outcome !== "cancelled") this.failureShare += ((outcome === "ok" ? 0 : 1) - this.failureShare) / failureSpan;
+    // A fast failure is no sign of speed: it must not draw calls. But who made somebody wait in vain is that slow at least.
+    const isLate = outcome !== "refused" && this.latencyMs > 0 && (tookMs ?? 0) > this.latencyMs;
+    if (tookMs === undefined || (outcome !== "ok" && !isLate)) {
+      this.latencyMs *= kept;
+      return;
+    }
+    // One slow answer raises it to the full, several usual ones bring it down again.
+    const weight = tookMs > this.latencyMs ? 1 : Math.max(1 - kept, 1 / answerSpan);
+    this.latencyMs += (tookMs - this.latencyMs) * weight;
+  }
+
+  /**
+   * What its latency counts for now: less and less without answers, so that a slow one is tried again. Once that trial
+   * runs, it counts in full until there is an answer: one call finds out as much as many. 0 when unknown.
+   */
+  latencyAt(nowMs: number, decayMs: number): number {
+    return this.#waiting > 0 ? this.latencyMs : this.latencyMs * this.#keptAt(nowMs, decayMs);
+  }
+
+  /** And its share of failures. */
+  failureShareAt(nowMs: number, decayMs: number): number {
+    return this.failureShare === 0 ? 0 : this.failureShare * this.#keptAt(nowMs, decayMs);
+  }
+
+  /** For how long somebody waits and nobody has been answered: at least that old is its oldest call. */
+  silenceAt(nowMs: number): number {
+    if (this.#waiting === 0) return 0;
+    return Math.max(0, nowMs - Math.max(this.#waitingSinceMs, this.lastAnswerMs));
+  }
+
+  /** Whether that is longer than any answer took lately, by far. */
+  isOverdueAt(nowMs: number): boolean {
+    return this.#waiting > 0 && this.silenceAt(nowMs) > overdueFactor * Math.max(this.latencyMs, noiseMs);
+  }
+
+  /** From now on its weight grows to the full one. */
+  startWarmUp(nowMs: number, options: Required<WarmUpOptions>): void {
+    this.#warmUp = options.windowMs > 0 ? options : undefined;
+    this.#warmFromMs = nowMs;
+  }
+
+  /** Puts that off until now, if it could not take a call before. */
+  delayWarmUp(nowMs: number): void {
+    if (!this.#hasBegun) this.#warmFromMs = nowMs;
+  }
+
+  /** The share of its weight that it has by now, in (0, 1]. */
+  warmthAt(nowMs: number): number {
+    if (this.#warmUp === undefined) return 1;
+    const { windowMs, aggression, minShare } = this.#warmUp;
+    const part = Math.max(0, nowMs - this.#warmFromMs) / windowMs;
+    if (part < 1) return Math.max(minShare, part ** (1 / aggression));
+    this.#warmUp = undefined;
+    return 1;
+  }
+
+  /** Its weight by now. */
+  weightAt(nowMs: number): number {
+    return this.facts.weight * this.warmthAt(nowMs);
+  }
+
+  /** How much is left of what was measured last. */
+  #keptAt(nowMs: number, decayMs: number): number {
+    return Math.exp(-Math.max(0, nowMs - this.#updatedMs) / decayMs);
+  }
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { Admission } from "./admission.ts";
+import { type LoopParts, runLoop } from "./loop-model.ts";
+import type { Outcome } from "./model.ts";
+import { LoopTurns } from "./turns.ts";
+import { seeded } from "./testing.ts";
+
+const fromMs = 8_000;
+const toMs = 28_000;
+/** With 4 ms of work 240 calls a second are about all. */
+const usual = 190;
+
+/** A server under five times of what it can do for 20 s, and what its callers saw of it. */
+function ordeal(parts: LoopParts, seed: number) {
+  const outcomes = runLoop(parts, {
+    workMs: 4.1,
+    waitMs: 20,
+    rate: (nowMs) => (nowMs >= fromMs && nowMs < toMs ? 1_200 : usual),
+    priority: (random) => (random < 0.05 ? "critical" : random < 0.2 ? "batch" : "interactive"),
+    durationMs: 40_000,
+    random: seeded(seed),
+  });
+  const within = (from: number, to: number): readonly Outcome[] =>
+    outcomes.filter(({ arrivedMs }) => arrivedMs >= from && arrivedMs < to);
+  const p99 = (of: readonly Outcome[]): number => {
+    const times = of.flatMap(({ tookMs }) => tookMs ?? []).sort((a, b) => a - b);
+    return times[Math.floor(times.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+  };
+  const good = (of: readonly Outcome[]): number =>
+    of.filter(({ tookMs }) => tookMs !== undefined && tookMs < 500).length;
+  const [before, during] = [within(2_000, fromMs), within(fromMs, toMs)];
+  const after = within(toMs + 2_000, 40_000);
+  return {
+    goodput: good(during) / (toMs - fromMs) / (good(before) / (fromMs - 2_000)),
+    slower: p99(during) / p99(before),
+    criticalRefused: during.filter(({ priority, tookMs }) => priority === "critical" && tookMs === undefined).length,
+    refusedAfter: after.filter(({ tookMs }) => tookMs === undefined).length / after.length,
+  };
+}
+
+function holds(parts: () => LoopParts): boolean {
+  return [1, 2, 3].every((seed) => {
+    const { goodput, slower, criticalRefused, refusedAfter } = ordeal(parts(), seed);
+    return goodput >= 0.9 && slower <= 3 && criticalRefused === 0 && refusedAfter < 0.02;
+  });
+}
+
+describe("an event loop under five times of what it can do", () => {
+  test("answers as many in time, hardly later, all of the critical ones, and recovers", () => {
+    expect(holds(() => ({}))).toBe(true);
+  });
+
+  test.each<[string, () => LoopParts]>([
+    ["takes any number of calls a turn", () => ({ turns: new LoopTurns({ maxTurnMs: 1e9 }) })],
+    ["takes hardly any calls", () => ({ admission: new Admission({ minLimit: 2, maxLimit: 2 }) })],
+    [
+      "has neither",
+      () => ({ admission: new Admission({ minLimit: 10_000 }), turns: new LoopTurns({ maxTurnMs: 1e9 }) }),
+    ],
+  ])("but not one that %s", (_, parts) => {
+    expect(holds(parts)).toBe(false);
+  });
+});

@@ -1,0 +1,229 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DegradeScore, type Strain } from "./degrade.ts";
+import { laws, makeAdmission, type MakeSubject } from "./laws.ts";
+import { seeded } from "./testing.ts";
+import { LoopTurns } from "./turns.ts";
+
+describe("limiter and admission", () => {
+  test.each(Object.entries(laws))("%s", (_, law) => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        expect(law(makeAdmission, seeded(seed))).toBeUndefined();
+      }),
+      { numRuns: 5, seed: 20 },
+    );
+  });
+});
+
+/** Deliberately wrong: each must break a law. */
+const mutants: Readonly<Record<string, MakeSubject>> = {
+  "has no limit": () => ({ limit: 10_000, tryCall: () => true, end: () => undefined }),
+  "has a fixed limit": () => {
+    let inFlight = 0;
+    return {
+      limit: 10,
+      tryCall: () => inFlight < 10 && (inFlight += 1) > 0,
+      end: () => void (inFlight -= 1),
+    };
+  },
+  "knows no bounds": (_, isSaturated) => makeAdmission(undefined, isSaturated),
+  "takes all methods for one": (bounds, isSaturated) => {
+    const inner = makeAdmission(bounds, isSaturated);
+    return { ...passedOn(inner), end: (call, nowMs) => inner.end({ ...call, method: "all" }, nowMs) };
+  },
+  "takes all calls for critical": (bounds, isSaturated) => {
+    const inner = makeAdmission(bounds, isSaturated);
+    return {
+      ...passedOn(inner),
+      tryCall: (_, nowMs) => inner.tryCall("critical", nowMs),
+      end: (call, nowMs) => inner.end({ ...call, priority: "critical" }, nowMs),
+    };
+  },
+  "takes all calls for interactive": (bounds, isSaturated) => {
+    const inner = makeAdmission(bounds, isSaturated);
+    return {
+      ...passedOn(inner),
+      tryCall: (_, nowMs) => inner.tryCall("interactive", nowMs),
+      end: (call, nowMs) => inner.end({ ...call, priority: "interactive" }, nowMs),
+    };
+  },
+  "never forgets what was usual": (bounds) => makeAdmission(bounds, () => true),
+  "takes overload for the usual": (bounds) => makeAdmission(bounds, () => false),
+  "does not recover": (bounds, isSaturated) => {
+    const inner = makeAdmission(bounds, isSaturated);
+    let lowest = Number.POSITIVE_INFINITY;
+    let inFlight = 0;
+    return {
+      ...passedOn(inner),
+      tryCall: (priority, nowMs) => {
+        lowest = Math.min(lowest, inner.limit);
+        if (inFlight >= lowest || !inner.tryCall(priority, nowMs)) return false;
+        inFlight += 1;
+        return true;
+      },
+      end: (call, nowMs) => {
+        inFlight -= 1;
+        inner.end(call, nowMs);
+      },
+    };
+  },
+  "measures in seconds": (bounds, isSaturated) => {
+    const inner = makeAdmission(bounds, isSaturated);
+    return {
+      ...passedOn(inner),
+      end: (call, nowMs) => inner.end({ ...call, tookMs: call.tookMs / 1_000 }, nowMs),
+    };
+  },
+  "forgets that calls end": (bounds, isSaturated) => ({
+    ...passedOn(makeAdmission(bounds, isSaturated)),
+    end: () => undefined,
+  }),
+};
+
+function passedOn(inner: ReturnType<MakeSubject>): ReturnType<MakeSubject> {
+  return {
+    get limit() {
+      return inner.limit;
+    },
+    tryCall: (priority, nowMs) => inner.tryCall(priority, nowMs),
+    end: (call, nowMs) => inner.end(call, nowMs),
+  };
+}
+
+test.each(Object.entries(mutants))("the laws catch one that %s", (_, mutant) => {
+  const broken = Object.values(laws).some((law) => [1, 2].some((seed) => law(mutant, seeded(seed)) !== undefined));
+  expect(broken).toBe(true);
+});
+
+describe("turns of the event loop", () => {
+  interface Offer {
+    readonly offered: number;
+    readonly costMs: number;
+    /** For so long the loop has not rested; it has just now when that is left out. */
+    readonly tiredMs?: number;
+  }
+
+  /** A turn that takes all it may of `offered` calls; each costs `costMs`. What it took, and when it ended. */
+  function turn(turns: LoopTurns, startMs: number, how: Offer) {
+    if (how.tiredMs !== undefined) turns.start(startMs - how.tiredMs, { hasRested: true, rounds: 1 });
+    turns.start(startMs, { hasRested: how.tiredMs === undefined, rounds: 1 });
+    let taken = 0;
+    for (let call = 0; call < how.offered; call += 1) {
+      if (!turns.hasRoom) break;
+      turns.take();
+      taken += 1;
+    }
+    const endMs = startMs + taken * how.costMs;
+    turns.end(endMs - startMs);
+    return { taken, endMs };
+  }
+
+  function warm(costMs: number, maxTurnMs: number): LoopTurns {
+    const turns = new LoopTurns({ maxTurnMs });
+    for (let at = 0; at < 8; at += 1) turn(turns, at * 1_000, { offered: 2, costMs });
+    return turns;
+  }
+
+  test("T1 a turn after a rest, and soon after, takes whatever comes", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5_000 }),
+        fc.double({ min: 0.01, max: 50, noNaN: true }),
+        (offered, costMs) => {
+          expect(turn(warm(costMs, 100), 10_000, { offered, costMs }).taken).toBe(offered);
+          expect(turn(warm(costMs, 100), 10_000, { offered, costMs, tiredMs: 99 }).taken).toBe(offered);
+        },
+      ),
+    );
+  });
+
+  test("T2 one without takes on as much as it can do in its time, and never nothing", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5_000 }),
+        fc.double({ min: 0.01, max: 500, noNaN: true }),
+        (offered, costMs) => {
+          const { taken } = turn(warm(costMs, 100), 10_000, { tiredMs: 101, offered, costMs });
+          expect(taken).toBeGreaterThanOrEqual(1);
+          if (taken > 1) expect(taken * costMs).toBeLessThan(100.001);
+          if (taken < offered) expect((taken + 1) * costMs).toBeGreaterThan(99.999);
+        },
+      ),
+    );
+  });
+
+  test("T2 five times the load does not make turns longer and longer", () => {
+    const turns = warm(5, 150);
+    let startMs = 10_000;
+    let lastMs = 5;
+    for (let at = 0; at < 20; at += 1) {
+      const { endMs } = turn(turns, startMs, { tiredMs: 101, offered: lastMs, costMs: 5 });
+      lastMs = Math.ceil(endMs - startMs);
+      expect(lastMs).toBeLessThanOrEqual(150);
+      startMs = endMs;
+    }
+    expect(turns.waitMs).toBeLessThanOrEqual(150);
+  });
+
+  test("a call waited since the last turn began, unless the loop rested since", () => {
+    const turns = new LoopTurns();
+    turns.start(1_000, { hasRested: true, rounds: 1 });
+    expect(turns.waitMs).toBe(0);
+    turns.start(1_070, { hasRested: false, rounds: 1 });
+    expect(turns.waitMs).toBe(70);
+    turns.start(3_070, { hasRested: false, rounds: 100 });
+    expect(turns.waitMs).toBe(20);
+    turns.start(9_000, { hasRested: true, rounds: 7 });
+    expect(turns.waitMs).toBe(0);
+  });
+});
+
+describe("degrade score", () => {
+  const calm: Strain = { latencyMs: 20, errorShare: 0, cpuShare: 0.3 };
+
+  test("D1 two of three make it", () => {
+    const score = new DegradeScore();
+    const after = (strain: Partial<Strain>) => {
+      score.update({ ...calm, ...strain }, 0);
+      return score.score;
+    };
+    expect(after({})).toBe(0);
+    expect(after({ latencyMs: 501 })).toBe(40);
+    expect(after({ errorShare: 0.11 })).toBe(35);
+    expect(after({ cpuShare: 0.86 })).toBe(25);
+    expect(after({ latencyMs: 500, errorShare: 0.1, cpuShare: 0.85 })).toBe(0);
+    expect(score.degraded).toBe(false);
+    expect(after({ errorShare: 1, cpuShare: 1 })).toBe(60);
+    expect(score).toMatchObject({ degraded: true, parts: ["errors", "cpu"] });
+    expect(after({ latencyMs: 900, errorShare: 1, cpuShare: 1 })).toBe(100);
+  });
+
+  test("D2 D3 it degrades at once and recovers after a calm without a break", () => {
+    const strains = fc.array(
+      fc.record({
+        latencyMs: fc.constantFrom(10, 1_000),
+        errorShare: fc.constantFrom(0, 0.5),
+        cpuShare: fc.constantFrom(0.2, 0.99),
+      }),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(strains, (all) => {
+        const score = new DegradeScore();
+        const scores: number[] = [];
+        let expected = false;
+        for (const [second, strain] of all.entries()) {
+          const changed = score.update(strain, second * 1_000);
+          scores.push(score.score);
+          const was = expected;
+          // Six readings, a second apart, are five seconds.
+          if (score.score >= 60) expected = true;
+          else if (scores.length >= 6 && scores.slice(-6).every((one) => one < 40)) expected = false;
+          expect(score.degraded).toBe(expected);
+          expect(changed).toBe(was !== expected);
+        }
+      }),
+    );
+  });
+});
