@@ -1,4 +1,5 @@
 import type { TraceContext } from "@weft/telemetry";
+import type { Priority } from "@weft/resilience";
 import type { Principal } from "@weft/security";
 
 /**
@@ -15,14 +16,24 @@ export interface CallContext {
   readonly principal: Principal | undefined;
   /** The caller's token as it came, to be passed on in calls made for it. */
   readonly authorization: string | undefined;
+  /** How much the call matters: what its caller said, or what the contract says of the method. */
+  readonly priority: Priority;
+  /**
+   * Whether the server is under strain (slow, failing, out of processor time): leave out what an answer can do without.
+   * See `DegradeScore` of `@weft/resilience`.
+   */
+  readonly degraded: boolean;
   /** Metadata of the request: lower-case names, text values only. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
 /** What a caller says of a call. */
 export interface CallOptions {
-  /** The call being served: its deadline, trace and token are passed on. */
-  readonly parent?: Pick<CallContext, "signal" | "deadline" | "trace" | "authorization">;
+  /** The call being served: its deadline, trace, token and priority are passed on. */
+  readonly parent?: Pick<CallContext, "signal" | "deadline" | "trace" | "authorization"> &
+    Partial<Pick<CallContext, "priority">>;
+  /** How much the call matters when its server has no room for all. Default the parent's, else the contract's. */
+  readonly priority?: Priority;
   /** Gives up. */
   readonly signal?: AbortSignal;
   /** Milliseconds; the smallest of this, the contract's timeout and the parent's remaining time counts. */
@@ -32,4 +43,17 @@ export interface CallOptions {
   /** Default the parent's. */
   readonly trace?: TraceContext;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** What calls that belong together share, for policies that keep them together. Default: what the policy reads. */
+  readonly key?: string;
+  /** How long the call waits for an instance to be there, in milliseconds. Default 2,000. */
+  readonly patienceMs?: number;
+  /** Told when the target could not answer, and something else did by the contract's `fallback`. */
+  readonly onFallback?: (answer: FallbackAnswer) => void;
+}
+
+/** What answered in a target's place: the last good answer to the same request, or an empty one. */
+export interface FallbackAnswer {
+  readonly kind: "cached" | "empty";
+  /** How old it is, in milliseconds; 0 for an empty one. */
+  readonly ageMs: number;
 }

@@ -1,4 +1,3 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { type Client, createClient, implement, openServer, openTransport, type RpcServer } from "./index.ts";
 import { EchoService, IdentifiedEchoService } from "./testing/echo.ts";
 import { errorFrom, until } from "./testing/harness.ts";
+import { startProcess, traffic } from "./testing/load.ts";
 
 interface Mesh extends AsyncDisposable {
   readonly discovery: Discovery;
@@ -51,48 +51,24 @@ async function openMesh(): Promise<Mesh> {
   };
 }
 
-/** Calls all the time; what came of each call. */
-function traffic(client: Client<typeof EchoService>, lanes = 4) {
-  const state = { by: new Map<string, number>(), failures: [] as WeftError[], stop: false };
-  const running = Array.from({ length: lanes }, async () => {
-    while (!state.stop) {
-      try {
-        const { text } = await client.say({}, { timeoutMs: 3_000 });
-        state.by.set(text, (state.by.get(text) ?? 0) + 1);
-      } catch (error) {
-        state.failures.push(WeftError.from(error));
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  });
-  return {
-    by: state.by,
-    failures: state.failures,
-    async end() {
-      state.stop = true;
-      await Promise.all(running);
-    },
-  };
-}
-
 describe("instances come and go", () => {
-  test("calls are spread in turn, and a new instance gets its share", async () => {
+  test("calls are spread, and a new instance gets its share", async () => {
     await using mesh = await openMesh();
     await mesh.start("a");
     await mesh.start("b");
     const load = traffic(mesh.client);
     await until(() => (load.by.get("a") ?? 0) > 20 && (load.by.get("b") ?? 0) > 20);
     await mesh.start("c");
-    await until(() => (load.by.get("c") ?? 0) > 20);
+    await until(() => (load.by.get("c") ?? 0) > 20, 10_000);
     await load.end();
     expect(load.failures).toEqual([]);
-  });
+  }, 60_000);
 
   test("a clean leave under load fails no call", async () => {
     await using mesh = await openMesh();
     const first = await mesh.start("a");
     await mesh.start("b");
-    const load = traffic(mesh.client, 16);
+    const load = traffic(mesh.client, { lanes: 16 });
     await until(() => (load.by.get("a") ?? 0) > 50);
     await first.leave();
     const served = load.by.get("a") ?? 0;
@@ -107,7 +83,7 @@ describe("instances come and go", () => {
     await using mesh = await openMesh();
     const first = await mesh.start("a");
     await mesh.start("b");
-    const load = traffic(mesh.client, 8);
+    const load = traffic(mesh.client, { lanes: 8 });
     await until(() => (load.by.get("a") ?? 0) > 20);
     await first.server.drain(AbortSignal.timeout(2_000));
     const before = load.by.get("b") ?? 0;
@@ -122,7 +98,7 @@ describe("instances come and go", () => {
     try {
       await mesh.discovery.register({ service: "echo", id: "child", address: child.address, metadata: {} });
       await mesh.start("b");
-      const load = traffic(mesh.client, 8);
+      const load = traffic(mesh.client, { lanes: 8 });
       await until(() => (load.by.get("child") ?? 0) > 20);
       child.process.kill("SIGKILL");
       const killed = performance.now();
@@ -135,7 +111,7 @@ describe("instances come and go", () => {
     } finally {
       child.process.kill("SIGKILL");
     }
-  }, 20_000);
+  }, 60_000);
 
   test("calls wait for the first instance, and say so when there is none", async () => {
     await using mesh = await openMesh();
@@ -278,21 +254,11 @@ describe("retries", () => {
         }),
       ],
     });
-    await using transport = openTransport({ address: server.address });
+    // The breaker would end it sooner.
+    await using transport = openTransport({ address: server.address, policy: { breaker: { enabled: false } } });
     const client = createClient(EchoService, transport);
     await Promise.all(Array.from({ length: 100 }, () => errorFrom(client.say({}))));
     expect(tries).toBeGreaterThanOrEqual(110);
     expect(tries).toBeLessThanOrEqual(121);
   });
 });
-
-async function startProcess(): Promise<{ process: ChildProcess; address: string }> {
-  const child = fork(join(import.meta.dirname, "testing/echo-process.ts"), {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  const address = await new Promise<string>((resolve, reject) => {
-    child.once("message", (message) => resolve(String(message)));
-    child.once("exit", () => reject(new Error("the process ended at once")));
-  });
-  return { process: child, address };
-}

@@ -1,8 +1,12 @@
 export { createClient } from "./client.ts";
+export { type FallbackParts, type FallbackTransport, withFallback } from "./client/fallback.ts";
 export { openTransport, type TransportOptions } from "./client/open.ts";
-export type { CallContext, CallOptions } from "./context.ts";
+export type { EndpointStatus, MeshTransport, TransportPolicy, TransportStatus } from "./client/status.ts";
+export type { CallContext, CallOptions, FallbackAnswer } from "./context.ts";
 export { type AnyHandler, implement, type ServiceImplementation } from "./implementation.ts";
+export type { ConnectionOptions } from "./server/connections.ts";
 export type { ServerHealth } from "./server/health.ts";
+export type { ServerStats } from "./server/load.ts";
 export { openServer, type RpcServer, type ServerOptions } from "./server/open.ts";
 export type { CallInfo, CallLog } from "./server/watch.ts";
 export type { Transport } from "./transport.ts";

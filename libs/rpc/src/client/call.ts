@@ -3,12 +3,18 @@ import { Metadata } from "@grpc/grpc-js";
 import { WeftError } from "@weft/kit";
 import { childOf, formatTraceparent } from "@weft/telemetry";
 import type { CallOptions } from "../context.ts";
+import { priorityKey } from "../wire/priority.ts";
 
-/** Milliseconds since the epoch: the earliest of what contract, caller and parent grant. */
-export function deadlineOf(timeoutMs: number, options: CallOptions): number {
-  const own = Date.now() + Math.min(timeoutMs, options.timeoutMs ?? timeoutMs);
-  const { parent } = options;
-  return parent === undefined ? own : Math.min(own, parent.deadline);
+/** Milliseconds that a call has: the least of what contract, caller and parent grant. 0 or less when that is over. */
+export function grantedMs(timeoutMs: number, { timeoutMs: ownMs = timeoutMs, parent }: CallOptions): number {
+  const granted = Math.min(timeoutMs, ownMs);
+  return parent === undefined ? granted : Math.min(granted, parent.deadline - Date.now());
+}
+
+/** A time as `grpc-timeout` says it: at most eight digits, so seconds where milliseconds are too many. */
+export function timeoutText(ms: number): string {
+  const whole = Math.max(1, Math.ceil(ms));
+  return whole < 1e8 ? `${whole}m` : `${Math.ceil(whole / 1000)}S`;
 }
 
 /** Aborted when the caller, or the caller of the call being served, gives up. */
@@ -17,7 +23,7 @@ export function signalOf({ signal, parent }: CallOptions): AbortSignal | undefin
   return signal === undefined ? parent.signal : AbortSignal.any([signal, parent.signal]);
 }
 
-/** Trace, token and the caller's own entries. */
+/** Trace, token, priority and the caller's own entries. */
 export function metadataOf(options: CallOptions): Metadata {
   const { parent } = options;
   const trace = childOf(options.trace ?? parent?.trace);
@@ -29,6 +35,8 @@ export function metadataOf(options: CallOptions): Metadata {
     if (!isHeaderText(authorization)) throw new WeftError("UNAUTHENTICATED", "the token is not valid");
     metadata.set("authorization", authorization);
   }
+  const priority = options.priority ?? parent?.priority;
+  if (priority !== undefined) metadata.set(priorityKey, priority);
   if (options.metadata !== undefined) {
     for (const key of Object.keys(options.metadata)) {
       const value = options.metadata[key];

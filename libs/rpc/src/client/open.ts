@@ -1,23 +1,37 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { Discovery } from "@weft/discovery";
-import { type NewId, newUuid, systemClock, WeftError } from "@weft/kit";
+import { type Clock, type NewId, newUuid, systemClock, WeftError } from "@weft/kit";
+import type { ClusterOptions, OnDecision } from "@weft/resilience";
 import type { CallOptions } from "../context.ts";
-import type { Transport } from "../transport.ts";
 import { defaultMaxMessageBytes } from "../wire/limits.ts";
-import { RetryBudget } from "./budget.ts";
-import { deadlineOf, encodeRequest, metadataOf, signalOf } from "./call.ts";
+import { encodeRequest, grantedMs, metadataOf, signalOf } from "./call.ts";
+import { CallReader } from "./facts.ts";
 import { InstanceFeed } from "./feed.ts";
+import { Guards } from "./guards.ts";
+import { channelOptionsOf } from "./link.ts";
 import { clientPlanOf, withRequestId } from "./plan.ts";
-import { retryAfter } from "./retry.ts";
-import { StreamCall } from "./stream.ts";
-import { Target } from "./target.ts";
+import { factsOf, Pool } from "./pool.ts";
+import { Pulse } from "./pulse.ts";
+import { type MeshTransport, statusOf, type TransportPolicy, type TransportStatus } from "./status.ts";
+import { stream } from "./streams.ts";
 import { UnaryCall } from "./unary.ts";
+import { defaultPatienceMs, type Way } from "./way.ts";
 
 interface CommonOptions {
   /** Ids for requests that carry one and got none. */
   readonly newId?: NewId;
   /** Largest message sent or taken, in bytes. Default 4 MiB. */
   readonly maxMessageBytes?: number;
+  /** How calls are placed, repeated, bounded and given up. Default: what each section says. */
+  readonly policy?: TransportPolicy;
+  /** Who calls. Without a zone, zones are not looked at. */
+  readonly caller?: NonNullable<ClusterOptions["caller"]>;
+  /** Told of every decision that was made for a call. Must not throw. */
+  readonly onDecision?: OnDecision;
+  /** A number in [0, 1), for choices and jitter. Default `Math.random`. */
+  readonly random?: () => number;
+  /** For durations only; deadlines are the wire's. */
+  readonly clock?: Pick<Clock, "monotonic">;
 }
 
 /** Where a transport goes: every instance that discovery lists under a name, or one address. */
@@ -25,52 +39,80 @@ export type TransportOptions = CommonOptions &
   ({ readonly target: string; readonly discovery: Pick<Discovery, "watch"> } | { readonly address: string });
 
 /**
- * Opens the way to a service over @grpc/grpc-js.
+ * Opens the way to a service over @grpc/grpc-js: one connection for each instance, opened with the first call.
  *
- * Calls are spread over the instances in turn, always have a deadline, and wait up to two seconds for an instance to
- * be there (then `UNAVAILABLE`). What the contract calls safe to retry, and what a stopping server refused unseen, is
- * tried up to three times within the deadline, as far as a budget of a tenth of the calls goes. Streams are tried
- * again only before their first response, and only with a single request.
+ * Calls go to the instance that the policy chooses, always have a deadline, and wait up to two seconds for somebody to
+ * be there (then `UNAVAILABLE`). What the contract calls safe to retry, and what was refused unseen, is tried again
+ * elsewhere within the deadline, as far as the budget goes, and so is what is stuck on an instance that has fallen
+ * silent. Streams are tried again only before their first response, and only with a single request.
  */
-export function openTransport(options: TransportOptions): Transport {
+export function openTransport(options: TransportOptions): MeshTransport {
   return new GrpcTransport(options);
 }
 
-class GrpcTransport implements Transport {
+class GrpcTransport implements MeshTransport {
   readonly #feed: InstanceFeed | undefined;
-  readonly #target: Target;
-  readonly #budget = new RetryBudget();
-  readonly #way: { readonly target: Target; readonly budget: RetryBudget };
+  readonly #way: Way;
+  readonly #reader = new CallReader();
   readonly #newId: NewId;
   readonly #maxMessageBytes: number;
 
   constructor(options: TransportOptions) {
-    const { newId = newUuid, maxMessageBytes = defaultMaxMessageBytes } = options;
+    const { newId = newUuid, maxMessageBytes = defaultMaxMessageBytes, random = Math.random } = options;
+    const { clock = systemClock, onDecision, caller, policy } = options;
     this.#newId = newId;
     this.#maxMessageBytes = maxMessageBytes;
+    const target = "discovery" in options ? options.target : options.address;
+    const now = (): number => clock.monotonic();
+    const parts = { target, random, ...(onDecision !== undefined && { onDecision }) };
+    const guards = new Guards(parts);
+    const pool = new Pool({
+      ...parts,
+      ...(caller !== undefined && { caller }),
+      now,
+      channelOptions: channelOptionsOf(target, maxMessageBytes),
+      isOnlyChoice: !("discovery" in options),
+      onAvailable: () => {
+        guards.breakers.wake(now());
+        pulse.hurry();
+      },
+    });
+    const pulse = new Pulse({ now, onBeat: (nowMs, countedMs) => pool.beat(nowMs, countedMs) });
+    this.#way = { target, pool, pulse, guards, now, onDecision };
+    if (policy !== undefined) this.configure(policy);
     if ("discovery" in options) {
-      const feed = new InstanceFeed(options.discovery, options.target);
-      this.#feed = feed;
-      this.#target = new Target(feed.uri, { name: options.target, isEmpty: () => feed.isEmpty, maxMessageBytes });
+      this.#feed = new InstanceFeed(options.discovery, target, ({ instances, stale }) =>
+        pool.list(instances.map(factsOf), stale),
+      );
     } else {
-      const { address } = options;
-      this.#target = new Target(`dns:///${address}`, { name: address, isEmpty: () => false, maxMessageBytes });
+      pool.list([{ id: target, address: target, weight: 1 }], false);
     }
-    this.#way = { target: this.#target, budget: this.#budget };
+  }
+
+  configure(policy: TransportPolicy): void {
+    this.#way.guards.configure(policy);
+    this.#way.pool.configure(policy);
+    this.#reader.configure(policy);
+  }
+
+  status(): TransportStatus {
+    return statusOf(this.#way);
   }
 
   unary(method: DescMethod, request: Message, options: CallOptions = {}): Promise<Message> {
     return new Promise((resolve, reject) => {
       const plan = clientPlanOf(method);
+      const metadata = metadataOf(options);
       const call = {
         method,
         plan,
         bytes: encodeRequest(method, withRequestId(plan, request, this.#newId), this.#maxMessageBytes),
-        metadata: metadataOf(options),
-        deadline: deadlineOf(plan.timeoutMs, options),
+        metadata,
+        grantedMs: grantedMs(plan.timeoutMs, options),
         signal: signalOf(options),
+        facts: this.#reader.read(metadata, request, options.key),
+        patienceMs: options.patienceMs ?? defaultPatienceMs,
       };
-      this.#budget.deposit();
       new UnaryCall(call, this.#way, resolve, reject).start();
     });
   }
@@ -81,44 +123,20 @@ class GrpcTransport implements Transport {
     options: CallOptions = {},
   ): AsyncGenerator<Message> {
     const plan = clientPlanOf(method);
-    const deadline = deadlineOf(plan.timeoutMs, options);
-    const signal = signalOf(options);
+    const granted = grantedMs(plan.timeoutMs, options);
     const metadata = metadataOf(options);
-    this.#budget.deposit();
+    const encoded = this.#encoded(method, requests);
     // Only a request of one message can be sent again; the others have been pulled from their source by then.
-    const single = method.methodKind === "server_streaming" ? await this.#single(method, requests) : undefined;
-    const outgoing = single === undefined ? this.#encoded(method, requests) : undefined;
-    for (let tries = 1; ; tries += 1) {
-      await this.#target.untilReady(deadline, signal);
-      const call = new StreamCall(this.#target.call(plan.path, deadline), method, signal);
-      call.start(metadata, outgoing ?? once(single));
-      let started = false;
-      try {
-        for (let message = await call.read(); message !== undefined; message = await call.read()) {
-          started = true;
-          yield message;
-        }
-        return;
-      } catch (error) {
-        const status = call.failedWith;
-        if (status === undefined || started || single === undefined || !(error instanceof WeftError)) throw error;
-        const waitMs = retryAfter({ status, error, tries, deadline }, plan, this.#budget);
-        if (waitMs === undefined) throw error;
-        await systemClock.sleep(waitMs, signal);
-      } finally {
-        call.close();
-      }
-    }
+    const outgoing = method.methodKind === "server_streaming" ? await only(method, encoded) : encoded;
+    const facts = this.#reader.read(metadata, undefined, options.key);
+    const signal = signalOf(options);
+    const { patienceMs = defaultPatienceMs } = options;
+    yield* stream({ method, plan, metadata, grantedMs: granted, signal, facts, patienceMs, outgoing }, this.#way);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#target.close();
+    this.#way.pool.close();
     await this.#feed?.close();
-  }
-
-  async #single(method: DescMethod, requests: AsyncIterable<Message>): Promise<Buffer> {
-    for await (const bytes of this.#encoded(method, requests)) return bytes;
-    throw new WeftError("INVALID_ARGUMENT", `${method.name} needs a request`);
   }
 
   async *#encoded(method: DescMethod, requests: AsyncIterable<Message>): AsyncGenerator<Buffer> {
@@ -126,6 +144,7 @@ class GrpcTransport implements Transport {
   }
 }
 
-async function* once(bytes: Buffer | undefined): AsyncGenerator<Buffer> {
-  if (bytes !== undefined) yield bytes;
+async function only(method: DescMethod, requests: AsyncIterable<Buffer>): Promise<Buffer> {
+  for await (const bytes of requests) return bytes;
+  throw new WeftError("INVALID_ARGUMENT", `${method.name} needs a request`);
 }

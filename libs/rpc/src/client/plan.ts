@@ -7,8 +7,13 @@ import { isGoverned } from "../governed.ts";
 export interface ClientPlan {
   /** `/weft.user.v1.UserService/GetUser` */
   readonly path: string;
+  /** `weft.user.v1.UserService/GetUser` */
+  readonly name: string;
   readonly timeoutMs: number;
+  /** May be sent twice. */
   readonly retryable: boolean;
+  /** Has no side effect. */
+  readonly isRead: boolean;
   readonly requestIdField: string | undefined;
 }
 
@@ -28,13 +33,14 @@ export function clientPlanOf(method: DescMethod): ClientPlan {
 }
 
 function readPlan(method: DescMethod): ClientPlan {
-  const path = `/${method.parent.typeName}/${method.name}`;
+  const name = `${method.parent.typeName}/${method.name}`;
+  const path = `/${name}`;
   if (!isGoverned(method.parent.typeName)) {
     const timeoutMs = method.methodKind === "unary" ? defaultTimeoutMs : Number.POSITIVE_INFINITY;
-    return { path, timeoutMs, retryable: false, requestIdField: undefined };
+    return { path, name, timeoutMs, retryable: false, isRead: false, requestIdField: undefined };
   }
-  const { timeoutMs, retryable, requestIdField } = contractOf(method);
-  return { path, timeoutMs, retryable, requestIdField };
+  const { timeoutMs, retryable, noSideEffects, requestIdField } = contractOf(method);
+  return { path, name, timeoutMs, retryable, isRead: noSideEffects, requestIdField };
 }
 
 /** The request with an id of its own where the contract has a place for one and the caller left it empty (AIP-155). */

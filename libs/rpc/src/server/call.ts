@@ -1,8 +1,12 @@
 import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
 import { WeftError } from "@weft/kit";
+import type { Priority } from "@weft/resilience";
 import type { Principal } from "@weft/security";
 import { childOf, parseTraceparent, type TraceContext } from "@weft/telemetry";
 import type { CallContext } from "../context.ts";
+import { priorityKey, priorityOf } from "../wire/priority.ts";
+import type { ServerLoad } from "./load.ts";
+import type { MethodPlan } from "./plan.ts";
 
 /** The part that all four kinds of grpc-js's server calls share. */
 export type RawCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "cancelled" | "getDeadline"> & {
@@ -17,16 +21,19 @@ export class ServerCall implements CallContext {
   readonly deadline: number;
   principal: Principal | undefined = undefined;
   readonly #raw: RawCall;
+  readonly #plan: MethodPlan;
+  readonly #load: ServerLoad;
   #controller: AbortController | undefined;
   #trace: TraceContext | undefined;
   #metadata: ReadonlyMap<string, string> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #finished = false;
 
-  /** @param grantedMs longest time that the contract grants */
-  constructor(raw: RawCall, grantedMs: number) {
+  constructor(raw: RawCall, plan: MethodPlan, load: ServerLoad) {
     this.#raw = raw;
-    this.deadline = Math.min(Number(raw.getDeadline()), Date.now() + grantedMs);
+    this.#plan = plan;
+    this.#load = load;
+    this.deadline = Math.min(Number(raw.getDeadline()), Date.now() + plan.timeoutMs);
   }
 
   get signal(): AbortSignal {
@@ -47,6 +54,14 @@ export class ServerCall implements CallContext {
     return this.#text("authorization");
   }
 
+  get priority(): Priority {
+    return priorityOf(this.#text(priorityKey)) ?? this.#plan.priority;
+  }
+
+  get degraded(): boolean {
+    return this.#load.degraded;
+  }
+
   get metadata(): ReadonlyMap<string, string> {
     this.#metadata ??= textsOf(this.#raw.metadata);
     return this.#metadata;
@@ -62,6 +77,11 @@ export class ServerCall implements CallContext {
     if (!this.#raw.cancelled) return undefined;
     // grpc-js cancels a call at its deadline too; its timer may be a millisecond early.
     return Date.now() + 1 >= this.deadline ? deadlinePassed() : new WeftError("CANCELLED", "the caller gave up");
+  }
+
+  /** Why not to begin: nobody waits any more, or the deadline passed while the call waited for its turn. */
+  get lost(): WeftError | undefined {
+    return this.givenUp ?? (Date.now() >= this.deadline ? deadlinePassed() : undefined);
   }
 
   /** Whether the deadline comes from the contract alone, so that grpc-js has no timer for it. */

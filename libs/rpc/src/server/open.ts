@@ -7,13 +7,23 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Health } from "@weft/contracts/grpc";
-import { type Clock, systemClock, WeftError } from "@weft/kit";
+import { type Clock, type Code, systemClock, WeftError } from "@weft/kit";
+import type { OnDecision, OverloadOptions } from "@weft/resilience";
 import type { TokenVerifier } from "@weft/security";
 import type { ServiceImplementation } from "../implementation.ts";
 import { defaultMaxMessageBytes } from "../wire/limits.ts";
 import { addChannelz, same } from "./channelz.ts";
+import {
+  allowResets,
+  boundConnections,
+  channelOptionsOf,
+  type ConnectionOptions,
+  http2ServersOf,
+} from "./connections.ts";
+import { gate } from "./gate.ts";
 import { HealthService, type ServerHealth } from "./health.ts";
-import { planOf } from "./plan.ts";
+import { ServerLoad, type ServerStats } from "./load.ts";
+import { type MethodPlan, planOf } from "./plan.ts";
 import { reflectionOf } from "./reflection.ts";
 import { serve, type ServeOptions } from "./serve.ts";
 import { compileRules } from "./validate.ts";
@@ -34,6 +44,14 @@ export interface ServerOptions {
   readonly maxMessageBytes?: number;
   /** Called at the end of each call; must not throw. */
   readonly onCall?: (info: CallInfo) => void;
+  /** What decisions call this server. Default `server`. */
+  readonly name?: string;
+  /** Told of each call that is refused for want of room, and of every change of `degraded`. */
+  readonly onDecision?: OnDecision;
+  /** How more work is met than can be done; see {@link RpcServer.configure}. */
+  readonly overload?: OverloadOptions;
+  /** What callers' connections may do. */
+  readonly connections?: ConnectionOptions;
 }
 
 /** A listening gRPC server. Disposing it drains for at most a second. */
@@ -42,6 +60,10 @@ export interface RpcServer extends AsyncDisposable {
   readonly address: string;
   /** Every service, and the server as a whole (`""`): not serving until told otherwise. */
   readonly health: ServerHealth;
+  /** How it is doing. */
+  readonly stats: ServerStats;
+  /** Meets overload in another way from now on; what is left out becomes the default. */
+  configure(overload: OverloadOptions): void;
   /**
    * Stops: calls that come from now on are refused with `DRAINING` (another replica takes them), those in flight go
    * on. Resolves when all have ended; when `signal` aborts first, the rest is ended with `DRAINING`.
@@ -53,22 +75,57 @@ export interface RpcServer extends AsyncDisposable {
  * Listens with these services, and health, reflection and channelz beside them. A failed call carries its error as
  * `google.rpc.Status` details and its trace id as the trailer `x-trace-id`. `FAILED_PRECONDITION` when the port is
  * taken.
+ *
+ * A server that has more calls than it can answer in time refuses some before it looks at them: `RESOURCE_EXHAUSTED`
+ * with `RetryInfo` and the trailer `weft-refused`, the least important first. Health, reflection and channelz are never
+ * refused.
  */
 export async function openServer(options: ServerOptions): Promise<RpcServer> {
   const { host, clock = systemClock, maxMessageBytes = defaultMaxMessageBytes } = options;
-  const watch = new CallWatch({ clock, log: options.log, onCall: options.onCall });
+  const { name = "server", onDecision, overload = {}, connections = {} } = options;
+  const load = new ServerLoad({ name, clock, onDecision, overload });
+  const onCall = (info: CallInfo): void => {
+    if (serverFaults.has(info.code)) load.failed();
+    options.onCall?.(info);
+  };
+  const watch = new CallWatch({ clock, log: options.log, onCall });
   const server = new Server({
+    ...channelOptionsOf(connections),
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
   });
+  allowResets(server, connections);
   const services = options.services.map(({ service }) => service);
   const health = new HealthService(services);
+  const plans = new Map<string, MethodPlan>();
   for (const implementation of [...options.services, health.implementation, ...reflectionOf([...services, Health])]) {
-    addService(server, implementation, { watch, tokens: options.tokens });
+    for (const plan of addService(server, implementation, { watch, load, tokens: options.tokens })) {
+      if (plan.governed) plans.set(`/${plan.name}`, plan);
+    }
   }
   addChannelz(server);
   const port = await bind(server, host, options.port);
-  return new GrpcServer(server, watch, health, `${host}:${port}`);
+  const listening = http2ServersOf(server);
+  boundConnections(listening, connections);
+  for (const one of listening) gate(one, { plans, load, onRefused: (plan) => watch.shed(plan) });
+  return new GrpcServer({ server, watch, health, load, address: `${host}:${port}` });
+}
+
+/** Codes that say more about the server than about the call. */
+const serverFaults: ReadonlySet<string> = new Set([
+  "UNKNOWN",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+  "DATA_LOSS",
+] satisfies Code[]);
+
+interface GrpcServerParts {
+  readonly server: Server;
+  readonly watch: CallWatch;
+  readonly health: HealthService;
+  readonly load: ServerLoad;
+  readonly address: string;
 }
 
 class GrpcServer implements RpcServer {
@@ -76,13 +133,23 @@ class GrpcServer implements RpcServer {
   readonly health: HealthService;
   readonly #server: Server;
   readonly #watch: CallWatch;
+  readonly #load: ServerLoad;
   #stopped: Promise<void> | undefined;
 
-  constructor(server: Server, watch: CallWatch, health: HealthService, address: string) {
+  constructor({ server, watch, health, load, address }: GrpcServerParts) {
     this.health = health;
     this.#server = server;
     this.#watch = watch;
+    this.#load = load;
     this.address = address;
+  }
+
+  get stats(): ServerStats {
+    return this.#load.stats;
+  }
+
+  configure(overload: OverloadOptions): void {
+    this.#load.configure(overload);
   }
 
   async drain(signal: AbortSignal): Promise<void> {
@@ -98,6 +165,7 @@ class GrpcServer implements RpcServer {
     signal.addEventListener("abort", force, { once: true });
     await this.#stopped;
     signal.removeEventListener("abort", force);
+    this.#load[Symbol.dispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -105,11 +173,17 @@ class GrpcServer implements RpcServer {
   }
 }
 
-function addService(server: Server, { service, handlers }: ServiceImplementation, options: ServeOptions): void {
+function addService(
+  server: Server,
+  { service, handlers }: ServiceImplementation,
+  options: ServeOptions,
+): readonly MethodPlan[] {
+  const plans: MethodPlan[] = [];
   const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const plan = planOf(method, handlers.get(method.localName));
+    plans.push(plan);
     // The first call would pay for compiling the rules otherwise, and a rule that does not compile is found now.
     if (plan.governed) compileRules(method.input);
     definition[method.name] = {
@@ -125,6 +199,7 @@ function addService(server: Server, { service, handlers }: ServiceImplementation
     implementation[method.name] = serve(plan, options);
   }
   server.addService(definition, implementation);
+  return plans;
 }
 
 function bind(server: Server, host: string, port: number): Promise<number> {

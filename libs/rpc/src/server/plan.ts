@@ -1,6 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { contractOf } from "@weft/contracts";
-import type { Access } from "@weft/contracts/options";
+import { type Access, RateClass } from "@weft/contracts/options";
+import type { Priority } from "@weft/resilience";
 import { isGoverned } from "../governed.ts";
 import type { AnyHandler } from "../implementation.ts";
 
@@ -19,17 +20,20 @@ export interface MethodPlan {
   readonly open: boolean;
   /** Ends by the caller's will only: such streams are ended first when the server drains. */
   readonly endless: boolean;
+  /** Of calls that name none. */
+  readonly priority: Priority;
 }
 
 /** Throws for a method of Weft without a policy: better at start than in a call. */
 export function planOf(method: DescMethod, handler: AnyHandler | undefined): MethodPlan {
   const name = `${method.parent.typeName}/${method.name}`;
   if (!isGoverned(method.parent.typeName)) {
-    const protocol = { governed: false, access: undefined, open: true, endless: true };
+    const protocol = { governed: false, access: undefined, open: true, endless: true, priority: "critical" } as const;
     return { method, name, handler, timeoutMs: Number.POSITIVE_INFINITY, ...protocol };
   }
   const { timeoutMs, policy } = contractOf(method);
-  const { access, stream } = policy;
+  const { access, stream, rateClass } = policy;
+  const isBatch = rateClass === RateClass.BULK || rateClass === RateClass.STREAM;
   return {
     method,
     name,
@@ -39,5 +43,6 @@ export function planOf(method: DescMethod, handler: AnyHandler | undefined): Met
     access,
     open: access?.rule.case === "public",
     endless: stream.case === "serverSentEvents",
+    priority: isBatch ? "batch" : "interactive",
   };
 }

@@ -12,13 +12,16 @@ import { WeftError } from "@weft/kit";
 import { authorize, type TokenVerifier } from "@weft/security";
 import type { CallContext } from "../context.ts";
 import { ServerCall } from "./call.ts";
+import type { ServerLoad } from "./load.ts";
 import type { MethodPlan } from "./plan.ts";
 import { decode, validate } from "./validate.ts";
+import type { WireStatus } from "../wire/status.ts";
 import type { CallWatch, RunningCall } from "./watch.ts";
 
 /** What all calls of a server share. */
 export interface ServeOptions {
   readonly watch: CallWatch;
+  readonly load: ServerLoad;
   readonly tokens: TokenVerifier | undefined;
 }
 
@@ -27,8 +30,8 @@ type Inbound = ServerReadableStream<Buffer, Buffer>;
 type Outbound = ServerWritableStream<Buffer, Buffer>;
 
 /**
- * What grpc-js calls for a method. Outermost first: refusal while draining, deadline, errors to statuses,
- * authentication, access, validation; then the handler.
+ * What grpc-js calls for a method. Outermost first: refusal while draining, calls that nobody waits for any more,
+ * deadline, errors to statuses, authentication, access, validation; then the handler.
  */
 export function serve(plan: MethodPlan, options: ServeOptions): UntypedHandleCall {
   switch (plan.method.methodKind) {
@@ -44,8 +47,9 @@ export function serve(plan: MethodPlan, options: ServeOptions): UntypedHandleCal
 
 function unary(plan: MethodPlan, options: ServeOptions): handleUnaryCall<Buffer, Buffer> {
   return (raw, respond) => {
-    const call = new ServerCall(raw, plan.timeoutMs);
-    if (options.watch.draining) return respond(options.watch.refused(plan, call));
+    const call = new ServerCall(raw, plan, options.load);
+    const unbegun = notBegun(plan, options.watch, call);
+    if (unbegun !== undefined) return respond(unbegun);
     const running = beginUnary(plan, options, call, respond);
     if (call.needsTimer) call.armDeadline(running.end);
     void answer(running, options, respond, (invoke) => invoke(accept(plan, call, raw.request), call));
@@ -54,8 +58,9 @@ function unary(plan: MethodPlan, options: ServeOptions): handleUnaryCall<Buffer,
 
 function clientStreaming(plan: MethodPlan, options: ServeOptions): handleClientStreamingCall<Buffer, Buffer> {
   return (raw, respond) => {
-    const call = new ServerCall(raw, plan.timeoutMs);
-    if (options.watch.draining) return respond(options.watch.refused(plan, call));
+    const call = new ServerCall(raw, plan, options.load);
+    const unbegun = notBegun(plan, options.watch, call);
+    if (unbegun !== undefined) return respond(unbegun);
     const running = beginUnary(plan, options, call, respond);
     call.armDeadline(running.end);
     call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
@@ -65,8 +70,9 @@ function clientStreaming(plan: MethodPlan, options: ServeOptions): handleClientS
 
 function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServerStreamingCall<Buffer, Buffer> {
   return (raw) => {
-    const call = new ServerCall(raw, plan.timeoutMs);
-    if (options.watch.draining) return void raw.emit("error", options.watch.refused(plan, call));
+    const call = new ServerCall(raw, plan, options.load);
+    const unbegun = notBegun(plan, options.watch, call);
+    if (unbegun !== undefined) return void raw.emit("error", unbegun);
     let iterator: AsyncIterator<unknown> | undefined;
     const running = options.watch.begin(plan, call, (error) => {
       if (call.finished) return;
@@ -97,6 +103,13 @@ function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServe
       }
     })();
   };
+}
+
+/** The end of a call that is not begun. */
+function notBegun(plan: MethodPlan, watch: CallWatch, call: ServerCall): WireStatus | undefined {
+  if (watch.draining) return watch.refused(plan, call);
+  const { lost } = call;
+  return lost === undefined ? undefined : watch.unworked(plan, call, lost);
 }
 
 function beginUnary(

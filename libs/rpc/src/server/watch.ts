@@ -83,12 +83,22 @@ export class CallWatch {
 
   /** The answer to a call that came too late. */
   refused(plan: MethodPlan, call: ServerCall): WireStatus {
-    const status = this.failed(
-      this.begin(plan, call, () => undefined),
-      draining(),
-    );
+    const status = this.unworked(plan, call, draining());
     status.metadata.set(refusedKey, "1");
     return status;
+  }
+
+  /** The answer to a call that no handler will see. */
+  unworked(plan: MethodPlan, call: ServerCall, error: WeftError): WireStatus {
+    return this.failed(
+      this.begin(plan, call, () => undefined),
+      error,
+    );
+  }
+
+  /** A call was refused before it was looked at. */
+  shed(plan: MethodPlan): void {
+    this.#onCall?.({ method: plan.name, kind: plan.method.methodKind, code: "RESOURCE_EXHAUSTED", durationMs: 0 });
   }
 
   #finished(running: RunningCall, code: Code | "OK", thrown?: unknown): void {

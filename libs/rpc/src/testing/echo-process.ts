@@ -5,7 +5,8 @@ import { EchoService } from "./echo.ts";
 const server = await openServer({
   host: "127.0.0.1",
   port: 0,
-  services: [implement(EchoService, { say: () => ({ text: "child" }) })],
+  services: [implement(EchoService, { say: () => ({ text: "child" }), missing: () => ({ text: "child" }) })],
 });
+server.health.set("", true);
 process.once("disconnect", () => process.exit(0));
 process.send?.(server.address);

@@ -47,7 +47,7 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** Resolves when `condition` holds; fails after `timeoutMs`. */
-export async function until(condition: () => boolean, timeoutMs = 3_000): Promise<void> {
+export async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error("it did not come about in time");

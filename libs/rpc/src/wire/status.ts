@@ -77,9 +77,27 @@ export function errorOf(status: StatusObject): WeftError {
   return new WeftError(reason, status.details, options);
 }
 
-/** Whether the server refused the call before any handler ran. */
+/** Whether the call ended before any handler ran: the server refused it, or it never left this side. */
 export function isRefusal(status: StatusObject): boolean {
-  return status.metadata.get(refusedKey).length > 0;
+  return status.metadata.get(refusedKey).length > 0 || (unseen.test(status.details) && isBare(status));
+}
+
+/** grpc-js's words for a stream that the server did not take (it sent GOAWAY), and for one that could not be opened. */
+const unseen = /^(Stream refused by server|Failed to start HTTP\/2 stream|No connection established|Channel closed)/;
+
+/** What grpc-js says itself comes with no metadata; a server that passes its words on has some. */
+function isBare({ metadata }: StatusObject): boolean {
+  return Object.keys(metadata.getMap()).length === 0;
+}
+
+/**
+ * The wait that the server asks for before the call is made again, in milliseconds: as `grpc-retry-pushback-ms`, or in
+ * `RetryInfo`. NaN for a text that is no number, which means not to try again (gRFC A6).
+ */
+export function pushBackMs(status: StatusObject, error: WeftError): number | undefined {
+  const [asked] = status.metadata.get("grpc-retry-pushback-ms");
+  if (asked === undefined) return error.retryAfterMs;
+  return /^-?\d+$/.test(String(asked)) ? Number(asked) : Number.NaN;
 }
 
 function cut(text: string): string {
@@ -102,7 +120,9 @@ function reasonOfBare({ code, details }: StatusObject): Reason {
     return "PAYLOAD_TOO_LARGE";
   }
   // grpc-js's words for a stream that the connection took with it; no handler has spoken.
-  if (name === "INTERNAL" && details.startsWith("Received RST_STREAM with code")) return "UNAVAILABLE";
+  if (name === "INTERNAL" && /^(Received RST_STREAM with code|Failed to start HTTP\/2 stream)/.test(details)) {
+    return "UNAVAILABLE";
+  }
   if (name === "CANCELLED" && details === "Call cancelled") return "UNAVAILABLE";
   return reasonOfCode(name);
 }

@@ -333,29 +333,37 @@ export const CacheabilitySchema: GenEnum<Cacheability> = /*@__PURE__*/
   enumDesc(file_weft_options_v1_options, 1);
 
 /**
- * What a client may answer when the target can't.
+ * What a client answers when the target can't: it can't be reached, is too busy or too late. For reads of one answer only;
+ * a `bool degraded` of the response is true then, and the gateway sends `Weft-Degraded`.
  *
  * @generated from enum weft.options.v1.Fallback
  */
 export const Fallback = {
   /**
+   * The failure.
+   *
    * @generated from enum value: FALLBACK_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
+   * The last good answer to the same request of the same caller, at most five minutes old; else the failure.
+   *
    * @generated from enum value: FALLBACK_CACHED = 1;
    */
   CACHED: 1,
 
   /**
+   * That too; else an empty answer.
+   *
    * @generated from enum value: FALLBACK_EMPTY = 2;
    */
   EMPTY: 2,
 } as const;
 
 /**
- * What a client may answer when the target can't.
+ * What a client answers when the target can't: it can't be reached, is too busy or too late. For reads of one answer only;
+ * a `bool degraded` of the response is true then, and the gateway sends `Weft-Degraded`.
  *
  * @generated from enum weft.options.v1.Fallback
  */

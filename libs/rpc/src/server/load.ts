@@ -1,0 +1,195 @@
+import { availableParallelism } from "node:os";
+import { performance } from "node:perf_hooks";
+import type { Clock } from "@weft/kit";
+import {
+  Admission,
+  DegradeScore,
+  LoopTurns,
+  type OnDecision,
+  overloadDefaults,
+  type OverloadOptions,
+  type Priority,
+} from "@weft/resilience";
+import type { MethodPlan } from "./plan.ts";
+
+/** How a server is doing. */
+export interface ServerStats {
+  /** Unary calls that may be in flight now. */
+  readonly limit: number;
+  /** Unary calls in flight. */
+  readonly inFlight: number;
+  /** Calls refused for want of room since the start. */
+  readonly shed: Readonly<Record<Priority, number>>;
+  /** From 0 to 100; see {@link DegradeScore}. */
+  readonly score: number;
+  readonly degraded: boolean;
+  /** Over the last second with calls: mean time of unary calls in milliseconds, share of failed calls, and share of
+   * the time that the processor was busy. */
+  readonly latencyMs: number;
+  readonly errorShare: number;
+  readonly cpuShare: number;
+}
+
+/** How often the score is made up, in milliseconds; not at all while there are no calls. */
+const measureEveryMs = 1_000;
+/** Busier than this, a process is slow by its own doing. */
+const saturatedShare = 0.9;
+/** An event loop that waited for less than this, in milliseconds, had no rest: it always looks once. */
+const restMs = 1;
+
+/**
+ * The load of a server: who is taken, and how much strain it is under. The processor counts as busy as the event loop
+ * or all of its cores are, whichever is busier: one full loop is a full server, and so is a machine that others fill.
+ */
+export class ServerLoad {
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #onDecision: OnDecision | undefined;
+  readonly #admission: Admission;
+  readonly #turns: LoopTurns;
+  readonly #score: DegradeScore;
+  #pressedCpuShare: number;
+  #inTurn = false;
+  #idleMs = 0;
+  #round = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #utilization = performance.eventLoopUtilization();
+  #cpu = process.cpuUsage();
+  #measuredMs: number;
+  // Since then
+  #calls = 0;
+  #errors = 0;
+  #answered = 0;
+  #tookMs = 0;
+  #last = { latencyMs: 0, errorShare: 0, cpuShare: 0 };
+
+  constructor(options: { name: string; clock: Clock; onDecision: OnDecision | undefined; overload: OverloadOptions }) {
+    const { name, clock, onDecision, overload } = options;
+    this.#name = name;
+    this.#clock = clock;
+    this.#onDecision = onDecision;
+    this.#measuredMs = clock.monotonic();
+    this.#admission = new Admission(overload.concurrency, () => this.#loopShare() > saturatedShare);
+    this.#turns = new LoopTurns(overload.turns);
+    this.#score = new DegradeScore(overload.degrade);
+    this.#pressedCpuShare = overload.pressedCpuShare ?? overloadDefaults.pressedCpuShare;
+  }
+
+  /** Whether handlers should do less than they could. */
+  get degraded(): boolean {
+    return this.#score.degraded;
+  }
+
+  get stats(): ServerStats {
+    const { limit, inFlight, shed } = this.#admission;
+    const { score, degraded } = this.#score;
+    return { limit: Math.floor(limit), inFlight, shed: { ...shed }, score, degraded, ...this.#last };
+  }
+
+  /** Takes other options from now on; what was measured stays. */
+  configure({ concurrency, turns, degrade, pressedCpuShare }: OverloadOptions): void {
+    this.#admission.configure(concurrency ?? {});
+    this.#turns.configure(turns ?? {});
+    this.#score.configure(degrade ?? {});
+    this.#pressedCpuShare = pressedCpuShare ?? overloadDefaults.pressedCpuShare;
+  }
+
+  /**
+   * Takes a call, or tells why not. A unary call that is taken must be told to {@link ended}.
+   *
+   * @returns when the call came, in milliseconds of the clock; undefined for one that is refused
+   */
+  take(plan: MethodPlan, priority: Priority): number | undefined {
+    const nowMs = this.#clock.monotonic();
+    this.#startTurn(nowMs);
+    this.#arm();
+    this.#calls += 1;
+    const isUnary = plan.method.methodKind === "unary";
+    if (!this.#turns.hasRoom && priority !== "critical") {
+      this.#admission.refuse(priority);
+      return this.#refused(plan, "event loop");
+    }
+    const taken = isUnary ? this.#admission.tryCall(priority, nowMs) : this.#admission.tryStream(priority, nowMs);
+    if (!taken) return this.#refused(plan, "concurrency");
+    this.#turns.take();
+    // It came at some time while the loop did not look: on average half of it ago.
+    return nowMs - this.#turns.waitMs / 2;
+  }
+
+  /** A unary call that was taken has ended. */
+  ended(plan: MethodPlan, priority: Priority, cameMs: number, isComplete: boolean): void {
+    const nowMs = this.#clock.monotonic();
+    const tookMs = nowMs - cameMs;
+    this.#answered += 1;
+    this.#tookMs += tookMs;
+    this.#admission.end({ method: plan.name, priority, tookMs, isComplete }, nowMs);
+  }
+
+  /** A call has failed by the server's doing. */
+  failed(): void {
+    this.#errors += 1;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+
+  #refused(plan: MethodPlan, reason: string): undefined {
+    this.#errors += 1;
+    this.#onDecision?.({ kind: "shed", target: this.#name, method: plan.name, reason });
+  }
+
+  #startTurn(nowMs: number): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    const { idleTime, uvMetricsInfo } = performance.nodeTiming;
+    const rounds = uvMetricsInfo.loopCount - this.#round;
+    this.#round = uvMetricsInfo.loopCount;
+    this.#turns.start(nowMs, { hasRested: idleTime - this.#idleMs >= restMs, rounds });
+    const before = process.threadCpuUsage();
+    setImmediate(() => {
+      this.#inTurn = false;
+      this.#idleMs = performance.nodeTiming.idleTime;
+      const { user, system } = process.threadCpuUsage(before);
+      this.#turns.end((user + system) / 1_000);
+    });
+  }
+
+  #loopShare(): number {
+    return performance.eventLoopUtilization(this.#utilization).utilization;
+  }
+
+  #arm(): void {
+    if (this.#timer !== undefined) return;
+    this.#measuredMs = this.#clock.monotonic();
+    this.#utilization = performance.eventLoopUtilization();
+    this.#cpu = process.cpuUsage();
+    this.#timer = setInterval(() => this.#measure(), measureEveryMs).unref();
+  }
+
+  #measure(): void {
+    const nowMs = this.#clock.monotonic();
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const elapsedMs = Math.max(1, nowMs - this.#measuredMs);
+    const coresShare = (user + system) / 1_000 / elapsedMs / availableParallelism();
+    const strain = {
+      latencyMs: this.#answered === 0 ? 0 : this.#tookMs / this.#answered,
+      errorShare: this.#calls === 0 ? 0 : Math.min(1, this.#errors / this.#calls),
+      cpuShare: Math.min(1, Math.max(this.#loopShare(), coresShare)),
+    };
+    const wasIdle = this.#calls === 0 && this.#admission.inFlight === 0;
+    this.#last = strain;
+    this.#measuredMs = nowMs;
+    this.#utilization = performance.eventLoopUtilization();
+    this.#cpu = process.cpuUsage();
+    this.#calls = this.#errors = this.#answered = this.#tookMs = 0;
+    this.#admission.isPressed = strain.cpuShare > this.#pressedCpuShare;
+    if (this.#score.update(strain, nowMs)) {
+      const reason = this.#score.degraded ? this.#score.parts.join(" and ") : "recovered";
+      this.#onDecision?.({ kind: "degraded", target: this.#name, reason });
+    }
+    if (!wasIdle || this.#score.degraded) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
