@@ -1,6 +1,7 @@
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export { type Clock, ManualClock, systemClock } from "./clock.ts";
 export {
+  closest,
   type ConfigOf,
   type ConfigSources,
   type DefaultBy,
@@ -8,6 +9,9 @@ export {
   environmentName,
   flagName,
   loadConfig,
+  type Parsed,
+  type Problem,
+  problemsOf,
   type Setting,
   setting,
   type SettingDescription,
@@ -19,7 +23,7 @@ export { errorCode, type FieldViolation, isWeftError, WeftError, type WeftErrorO
 export { FailureLog } from "./failure-log.ts";
 export { escapeHtml } from "./html.ts";
 export { countingIds, newUuid, type NewId } from "./ids.ts";
-export { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+export { isJsonObject, type JsonObject, type JsonValue, mergePatch } from "./json.ts";
 export { Latest } from "./latest.ts";
 export { type Log, silentLog } from "./log.ts";
 export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";

@@ -67,7 +67,15 @@ export const reasons = {
   PERMISSION_DENIED: row("PERMISSION_DENIED", 403, false, "The caller is known and may not do this."),
   // Limits and weather
   RESOURCE_EXHAUSTED: row("RESOURCE_EXHAUSTED", 429, true, "A limit on rate, concurrency or space is reached."),
+  RATE_LIMITED: row("RESOURCE_EXHAUSTED", 429, true, "The caller made more calls than its rate limit allows."),
+  BULKHEAD_FULL: row(
+    "RESOURCE_EXHAUSTED",
+    503,
+    true,
+    "As many calls as one target may hold are under way; this one was not sent.",
+  ),
   UNAVAILABLE: row("UNAVAILABLE", 503, true, "The target can't be reached or is not ready."),
+  BREAKER_OPEN: row("UNAVAILABLE", 503, true, "The target failed too often and is left alone; the call was not sent."),
   DRAINING: row("UNAVAILABLE", 503, true, "The process is stopping; another replica will answer."),
   DEADLINE_EXCEEDED: row("DEADLINE_EXCEEDED", 504, true, "The deadline passed before there was an answer."),
   CANCELLED: row("CANCELLED", 499, false, "The caller gave up."),

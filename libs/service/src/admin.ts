@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from "node:http";
 import { WeftError } from "@weft/kit";
+import type { ServerStats, TransportStatus } from "@weft/rpc";
 import type { Metrics } from "@weft/telemetry";
 import type { Readiness } from "./readiness.ts";
 
@@ -11,6 +12,18 @@ export interface AdminOptions {
   readonly instance: string;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
+  /** How calls go, from and to this process. */
+  readonly calls: () => Pick<CallsReport, "targets" | "server">;
+}
+
+/** What `GET /targets` answers. */
+export interface CallsReport {
+  readonly service: string;
+  readonly instance: string;
+  /** The services that this process calls, as it sees them. */
+  readonly targets: readonly TransportStatus[];
+  /** How its own server is doing; missing before it listens. */
+  readonly server?: ServerStats;
 }
 
 /** The HTTP server for those who run the process. */
@@ -20,7 +33,8 @@ export interface AdminServer extends AsyncDisposable {
 }
 
 /**
- * Listens for `GET /livez` (200 while the event loop turns), `/readyz` (200 or 503 with the checks) and `/metrics`.
+ * Listens for `GET /livez` (200 while the event loop turns), `/readyz` (200 or 503 with the checks), `/metrics` and
+ * `/targets` (who this process calls, and how it sees them: see {@link CallsReport}).
  * Answers from the beginning of the process' life to its end. `FAILED_PRECONDITION` when the port is taken.
  */
 export async function openAdmin(options: AdminOptions): Promise<AdminServer> {
@@ -54,7 +68,7 @@ export async function openAdmin(options: AdminOptions): Promise<AdminServer> {
 }
 
 async function respond(path: string, options: AdminOptions, response: ServerResponse): Promise<void> {
-  const { readiness, metrics, service, instance } = options;
+  const { readiness, metrics, calls, service, instance } = options;
   switch (path) {
     case "/livez":
       return answer(response, 200, "text/plain", "ok\n");
@@ -65,8 +79,12 @@ async function respond(path: string, options: AdminOptions, response: ServerResp
     }
     case "/metrics":
       return answer(response, 200, "text/plain; version=0.0.4", await metrics.text());
+    case "/targets": {
+      const report: CallsReport = { service, instance, ...calls() };
+      return answer(response, 200, "application/json", `${JSON.stringify(report)}\n`);
+    }
     default:
-      return answer(response, 404, "text/plain", "/livez /readyz /metrics\n");
+      return answer(response, 404, "text/plain", "/livez /readyz /metrics /targets\n");
   }
 }
 

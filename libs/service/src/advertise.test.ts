@@ -9,6 +9,9 @@ test("a listener is advertised by its own address, unless it is told another", (
   expect(advertised("0.0.0.0:5000", "10.0.0.7")).toBe("10.0.0.7:5000");
   expect(advertised("0.0.0.0:5000", "fd00::7")).toBe("[fd00::7]:5000");
   expect(advertised("::1:5000", undefined)).toBe("[::1]:5000");
+  expect(advertised("127.0.0.1:5000", undefined, 6000)).toBe("127.0.0.1:6000");
+  expect(advertised("0.0.0.0:5000", "fd00::7", 6000)).toBe("[fd00::7]:6000");
+  expect(advertised("127.0.0.1:5000", undefined, 0)).toBe("127.0.0.1:5000");
 });
 
 test.each(["0.0.0.0", "::", "[::]"])("%s is no address for a caller: one of the machine stands for it", (every) => {

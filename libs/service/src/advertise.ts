@@ -6,13 +6,14 @@ const everyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]", "*"]
 /**
  * The `host:port` by which others reach a listener on `address`. With `advertiseHost` it is that host; else the
  * listener's own, unless it listens on all addresses: then the first IPv4 address of the machine that is not its
- * loopback, or the machine's name when it has none.
+ * loopback, or the machine's name when it has none. `advertisePort` goes before the listener's own port unless it is 0.
  */
-export function advertised(address: string, advertiseHost: string | undefined): string {
+export function advertised(address: string, advertiseHost: string | undefined, advertisePort = 0): string {
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon);
   const named = advertiseHost ?? (everyAddress.has(host) ? machineAddress() : host);
-  return `${named.includes(":") && !named.startsWith("[") ? `[${named}]` : named}${address.slice(colon)}`;
+  const port = advertisePort === 0 ? address.slice(colon + 1) : advertisePort;
+  return `${named.includes(":") && !named.startsWith("[") ? `[${named}]` : named}:${port}`;
 }
 
 function machineAddress(): string {

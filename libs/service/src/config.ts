@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { type ConfigOf, type ConfigSources, errorCode, loadConfig, type Settings, WeftError } from "@weft/kit";
 import { type CommonConfig, commonSettings, foreignNames } from "./settings.ts";
 
+export { problemsOfItem, settingOf } from "./setting-item.ts";
 export { blockUrlsOf, type CommonConfig, commonSettings, foreignNames, processNames } from "./settings.ts";
 
 export interface ReadConfigOptions<S extends Settings> {

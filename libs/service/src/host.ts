@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Blocks } from "@weft/blocks";
-import type { Clock, NewId } from "@weft/kit";
+import type { Clock, NewId, Setting } from "@weft/kit";
+import type { OnDecision } from "@weft/resilience";
 import type { Client, ServiceImplementation, Transport } from "@weft/rpc";
 import type { TokenVerifier } from "@weft/security";
 import type { Logger, Metrics } from "@weft/telemetry";
@@ -22,6 +23,8 @@ export interface ServiceHost<Config> {
   readonly instance: string;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Hears what the service decides about calls on its own: metrics and log lines. */
+  readonly onDecision: OnDecision;
   readonly clock: Clock;
   readonly newId: NewId;
   /** What `openSearch(blocks)` and its kin open, by the settings `WEFT_DISCOVERY`, `WEFT_PUBSUB` …; each is closed by the host, in reverse order. */
@@ -38,6 +41,11 @@ export interface ServiceHost<Config> {
   background(name: string, work: (signal: AbortSignal) => Promise<void>): void;
   /** A dependency that matters for `/readyz`; called at most once a second, with a limit of 1 s. */
   readiness(name: string, check: (signal: AbortSignal) => Promise<void>): void;
+  /**
+   * Calls `apply` with the value of a setting that is `hot`, now and whenever it changes. Valid values only: a bad one is
+   * a warning, and the last good one stays. `config` keeps what the process was started with.
+   */
+  hot<T>(setting: Setting<T>, apply: (value: T) => void): void;
 }
 
 /** What `compose` gives back. */

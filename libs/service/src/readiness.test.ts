@@ -32,3 +32,27 @@ test("a check that hangs fails after a second", async () => {
   await clock.advance(1000);
   expect((await report).checks).toEqual({ slow: "DEADLINE_EXCEEDED: the check took longer than 1000 ms" });
 });
+
+test("a process waits for its checks to pass, for a limited time", async () => {
+  const clock = new ManualClock();
+  const readiness = new Readiness(clock);
+  let isFine = false;
+  readiness.add("store", async () => {
+    if (!isFine) throw new WeftError("UNAVAILABLE", "gone");
+  });
+  const never = new AbortController().signal;
+  const late = readiness.passes(1000, never);
+  await clock.advance(1000);
+  expect(await late).toBe(false);
+  const soon = readiness.passes(Number.POSITIVE_INFINITY, never);
+  await clock.advance(100_000);
+  isFine = true;
+  await clock.advance(200);
+  expect(await soon).toBe(true);
+  isFine = false;
+  const stop = new AbortController();
+  const given = readiness.passes(Number.POSITIVE_INFINITY, stop.signal);
+  await clock.advance(300);
+  stop.abort();
+  expect(await given).toBe(false);
+});

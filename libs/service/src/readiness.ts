@@ -3,6 +3,9 @@ import { type Clock, WeftError, withTimeout } from "@weft/kit";
 /** Longest time that a check may take, and how long its result counts, in milliseconds. */
 const limitMs = 1000;
 
+/** Time between two looks of a process that waits for its dependencies, in milliseconds. */
+const retryMs = 200;
+
 export type Check = (signal: AbortSignal) => Promise<void>;
 
 /** How a check went: `ok`, or what is wrong. */
@@ -27,6 +30,21 @@ export class Readiness {
   add(name: string, check: Check): void {
     this.#checks.set(name, check);
     this.#last = undefined;
+  }
+
+  /**
+   * Resolves with true when all checks have passed at once, and with false after `limitMs` or when `signal` aborts.
+   * `Infinity` is no limit.
+   */
+  async passes(limitMs: number, signal: AbortSignal): Promise<boolean> {
+    const from = this.#clock.monotonic();
+    for (;;) {
+      const results = await this.#run();
+      if (signal.aborted) return false;
+      if (Object.values(results).every((result) => result === "ok")) return true;
+      if (this.#clock.monotonic() - from >= limitMs) return false;
+      await this.#clock.sleep(retryMs, signal).catch(() => undefined);
+    }
   }
 
   async report(): Promise<ReadinessReport> {

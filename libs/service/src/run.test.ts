@@ -1,21 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus } from "@weft/contracts/grpc";
 import { AuthService } from "@weft/contracts/user";
 import { openEmbeddedDiscovery } from "@weft/discovery-embedded";
-import { systemClock, withTimeout } from "@weft/kit";
+import { systemClock } from "@weft/kit";
+import { within } from "@weft/kit/testing";
 import { createClient, openTransport } from "@weft/rpc";
 import type { ReadyMessage } from "./process-events.ts";
-
-const fixture = join(import.meta.dirname, "testing/fixture/main.ts");
-/** Many processes are started here: each compiles what it loads, unless another one did. */
-const compileCache = join(import.meta.dirname, "../../../.cache/compile");
-const limitMs = 15_000;
+import { callTo, fixture, limitMs, useProcesses } from "./testing/process.ts";
 
 /** Starts the fixture as `up` does, and passes on where it is. */
 const supervise = `
@@ -25,93 +21,7 @@ const supervise = `
   child.on("message", (message) => console.log(JSON.stringify({ ...message, pid: child.pid })));
 `;
 
-let dataDir: string;
-const started = new Set<ChildProcess>();
-
-beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), "weft-service-"));
-});
-
-afterEach(async () => {
-  for (const child of started) {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    }
-  }
-  started.clear();
-  rmSync(dataDir, { recursive: true });
-});
-
-/** A child process running the fixture, what it wrote, and how it ended. */
-class Process {
-  readonly child: ChildProcess;
-  readonly exit: Promise<number | null>;
-  readonly ready: Promise<ReadyMessage>;
-  #stdout = "";
-  stderr = "";
-
-  constructor(env: Record<string, string> = {}, argv: string[] = []) {
-    const child = spawn(process.execPath, [fixture, ...argv], {
-      cwd: dataDir,
-      env: {
-        PATH: process.env.PATH,
-        NODE_COMPILE_CACHE: compileCache,
-        WEFT_DATA_DIR: join(dataDir, "data"),
-        WEFT_SETTLE_MS: "200",
-        ...env,
-      },
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-    });
-    started.add(child);
-    this.child = child;
-    child.stdout?.on("data", (chunk: Buffer) => (this.#stdout += chunk.toString()));
-    child.stderr?.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
-    this.exit = withTimeout(() => ended(child), { timeoutMs: limitMs, what: "the process" });
-    this.ready = withTimeout(async () => ((await once(child, "message")) as [ReadyMessage])[0], {
-      timeoutMs: limitMs,
-      what: "the start",
-    });
-    this.exit.catch(() => undefined);
-    this.ready.catch(() => undefined);
-  }
-
-  /** Messages of the log, in order. */
-  get messages(): string[] {
-    return this.lines.map(({ msg }) => String(msg));
-  }
-
-  get lines(): Record<string, unknown>[] {
-    const complete = this.#stdout.slice(0, this.#stdout.lastIndexOf("\n") + 1);
-    return complete
-      .split("\n")
-      .filter(Boolean)
-      .map((line): Record<string, unknown> => JSON.parse(line));
-  }
-
-  async says(message: string): Promise<void> {
-    const until = Date.now() + limitMs;
-    while (!this.messages.includes(message)) {
-      if (Date.now() > until) throw new Error(`it never said '${message}':\n${this.#stdout}${this.stderr}`);
-      await systemClock.sleep(10);
-    }
-  }
-}
-
-/** Not by `close`: it never comes once the channel to the child was closed from this side. */
-async function ended(child: ChildProcess): Promise<number | null> {
-  const streams = [child.stdout, child.stderr].flatMap((stream) => (stream === null ? [] : [once(stream, "close")]));
-  const [code] = (await once(child, "exit")) as [number | null];
-  await Promise.all(streams);
-  return code;
-}
-
-function callTo(address: string) {
-  const transport = openTransport({ address });
-  const client = createClient(AuthService, transport);
-  const login = (ms: number) => client.login({ email: "ada@example.org", password: String(ms) });
-  return { login, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
-}
+const processes = useProcesses();
 
 function isRunning(pid: number): boolean {
   try {
@@ -126,10 +36,10 @@ function isRunning(pid: number): boolean {
 const readyz = (address: string) => fetch(`http://${address}/readyz`);
 
 test("starts in order, serves, is found, and stops in order on SIGTERM while a call is in flight", async () => {
-  const service = new Process();
+  const service = processes.start();
   const { grpc, admin, instance, listeners } = await service.ready;
   expect(listeners).toEqual(["127.0.0.1:1"]);
-  const discovery = await openEmbeddedDiscovery({ dataDir: join(dataDir, "data") });
+  const discovery = await openEmbeddedDiscovery({ dataDir: join(processes.dataDir, "data") });
   await using stack = new AsyncDisposableStack();
   stack.use(discovery);
   expect(await discovery.list()).toEqual([
@@ -151,7 +61,7 @@ test("starts in order, serves, is found, and stops in order on SIGTERM while a c
   expect(await statusOf(AuthService.typeName)).toBe(HealthCheckResponse_ServingStatus.SERVING);
 
   const caller = stack.use(callTo(grpc));
-  const answer = caller.login(1000);
+  const answer = caller.login(4000);
   await service.says("trace call begins");
   service.child.kill("SIGTERM");
   await service.says("stopping");
@@ -159,8 +69,7 @@ test("starts in order, serves, is found, and stops in order on SIGTERM while a c
   expect(draining.status).toBe(503);
   expect(await draining.json()).toMatchObject({ status: "draining" });
   expect(await statusOf("")).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
-  await systemClock.sleep(100);
-  expect(await discovery.list()).toEqual([]);
+  await within(limitMs, "the registry without it", async () => (await discovery.list()).length === 0);
   expect((await answer).accessToken).toBe("a");
   expect(await service.exit).toBe(0);
   expect(service.messages.filter((message) => !message.startsWith("stop phase"))).toEqual([
@@ -181,9 +90,9 @@ test("starts in order, serves, is found, and stops in order on SIGTERM while a c
 });
 
 test("others are told the address by which they reach it", async () => {
-  const service = new Process({ WEFT_HOST: "0.0.0.0", WEFT_ADVERTISE_HOST: "localhost" });
+  const service = processes.start({ WEFT_HOST: "0.0.0.0", WEFT_ADVERTISE_HOST: "localhost" });
   const { grpc, admin, listeners } = await service.ready;
-  await using discovery = await openEmbeddedDiscovery({ dataDir: join(dataDir, "data") });
+  await using discovery = await openEmbeddedDiscovery({ dataDir: join(processes.dataDir, "data") });
   const [instance] = await discovery.list();
   expect(instance).toMatchObject({ address: grpc, metadata: { grpc, admin } });
   for (const address of [grpc, admin, ...listeners]) expect(address).toMatch(/^localhost:\d+$/);
@@ -191,7 +100,7 @@ test("others are told the address by which they reach it", async () => {
 });
 
 test("metrics tell of the process and its calls", async () => {
-  const service = new Process();
+  const service = processes.start();
   const { grpc, admin } = await service.ready;
   await using caller = callTo(grpc);
   await caller.login(0);
@@ -203,7 +112,7 @@ test("metrics tell of the process and its calls", async () => {
 });
 
 test("a second signal ends it at once", async () => {
-  const service = new Process();
+  const service = processes.start();
   const { grpc } = await service.ready;
   await using caller = callTo(grpc);
   const answer = caller.login(20_000).catch(() => "lost");
@@ -218,7 +127,7 @@ test("a second signal ends it at once", async () => {
 });
 
 test("a signal that comes to the whole group, and once more from whoever passes it on, is one", async () => {
-  const service = new Process();
+  const service = processes.start();
   const { grpc } = await service.ready;
   await using caller = callTo(grpc);
   const answer = caller.login(500);
@@ -231,9 +140,9 @@ test("a signal that comes to the whole group, and once more from whoever passes 
 });
 
 test("what it writes is for nobody else on the machine", async () => {
-  const service = new Process({ WEFT_FIXTURE_FAULT: "scratch" });
+  const service = processes.start({ WEFT_FIXTURE_FAULT: "scratch" });
   await service.ready;
-  const folder = join(dataDir, "data");
+  const folder = join(processes.dataDir, "data");
   const names = readdirSync(folder);
   expect(names).toEqual(expect.arrayContaining(["discovery.db", "discovery.db-wal", "scratch"]));
   const open = ["", ...names].filter((name) => (statSync(join(folder, name)).mode & 0o077) !== 0);
@@ -241,7 +150,7 @@ test("what it writes is for nobody else on the machine", async () => {
 });
 
 test("a step of the stop over its limit ends it at once", async () => {
-  const service = new Process({ WEFT_FIXTURE_FAULT: "hang", WEFT_FLUSH_TIMEOUT_MS: "200" });
+  const service = processes.start({ WEFT_FIXTURE_FAULT: "hang", WEFT_FLUSH_TIMEOUT_MS: "200" });
   await service.ready;
   service.child.kill("SIGINT");
   expect(await service.exit).toBe(1);
@@ -249,7 +158,7 @@ test("a step of the stop over its limit ends it at once", async () => {
 });
 
 test("it stops when its supervisor is gone", async () => {
-  const service = new Process();
+  const service = processes.start();
   await service.ready;
   service.child.disconnect();
   expect(await service.exit).toBe(0);
@@ -258,11 +167,11 @@ test("it stops when its supervisor is gone", async () => {
 
 test("a killed supervisor, and a log that nobody reads any more, lose no call in flight", async () => {
   const supervisor = spawn(process.execPath, ["--input-type=module", "--eval", supervise], {
-    cwd: dataDir,
-    env: { PATH: process.env.PATH, WEFT_DATA_DIR: join(dataDir, "data"), WEFT_SETTLE_MS: "200" },
+    cwd: processes.dataDir,
+    env: { PATH: process.env.PATH, WEFT_DATA_DIR: join(processes.dataDir, "data"), WEFT_SETTLE_MS: "200" },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  started.add(supervisor);
+  processes.add(supervisor);
   const [line] = (await once(supervisor.stdout, "data")) as [Buffer];
   const { grpc, pid } = JSON.parse(line.toString()) as ReadyMessage & { readonly pid: number };
   await using caller = callTo(grpc);
@@ -279,21 +188,21 @@ test.each([
   ["background", "background work failed"],
   ["rejection", "an error that nobody caught"],
 ])("a fault (%s) stops it with exit code 1", async (fault, message) => {
-  const service = new Process({ WEFT_FIXTURE_FAULT: fault });
+  const service = processes.start({ WEFT_FIXTURE_FAULT: fault });
   expect(await service.exit).toBe(1);
   expect(service.messages).toContain(message);
   expect(service.messages.at(-1)).toBe("stopped");
 });
 
 test("what compose throws is a line, and what was opened is closed", async () => {
-  const service = new Process({ WEFT_FIXTURE_FAULT: "compose" });
+  const service = processes.start({ WEFT_FIXTURE_FAULT: "compose" });
   expect(await service.exit).toBe(1);
   expect(service.stderr).toBe("fixture: the store can't be reached\n");
   expect(service.messages).toContain("trace disposed first");
 });
 
 test("a failing check makes it unready, not dead", async () => {
-  const service = new Process({ WEFT_FIXTURE_FAULT: "unready" });
+  const service = processes.start({ WEFT_FIXTURE_FAULT: "unready", WEFT_READY_TIMEOUT_MS: "500" });
   const { admin } = await service.ready;
   const report = await readyz(admin);
   expect(report.status).toBe(503);
@@ -301,8 +210,15 @@ test("a failing check makes it unready, not dead", async () => {
   expect((await fetch(`http://${admin}/livez`)).status).toBe(200);
 });
 
+test("zone, weight and version are facts that discovery shows", async () => {
+  const service = processes.start({ WEFT_ZONE: "a", WEFT_WEIGHT: "3", WEFT_VERSION: "2.0.0" });
+  await service.ready;
+  await using discovery = await openEmbeddedDiscovery({ dataDir: join(processes.dataDir, "data") });
+  expect(await discovery.list()).toMatchObject([{ metadata: { zone: "a", weight: "3", version: "2.0.0" } }]);
+});
+
 test("a handle that somebody left open does not keep it alive", async () => {
-  const service = new Process({ WEFT_FIXTURE_FAULT: "lingering" });
+  const service = processes.start({ WEFT_FIXTURE_FAULT: "lingering" });
   await service.ready;
   service.child.kill("SIGTERM");
   expect(await service.exit).toBe(0);
@@ -310,9 +226,9 @@ test("a handle that somebody left open does not keep it alive", async () => {
 });
 
 test("bad settings are a line each, from wherever they come", async () => {
-  writeFileSync(join(dataDir, "weft.yaml"), "fixture:\n  falt: none\n");
-  writeFileSync(join(dataDir, ".env"), "WEFT_LOG_LEVEL=loud\nWEFT_USER_WHATEVER=1\n");
-  const service = new Process({ WEFT_DATADIR: "x" }, ["--grpc-prot", "1"]);
+  writeFileSync(join(processes.dataDir, "weft.yaml"), "fixture:\n  falt: none\n");
+  writeFileSync(join(processes.dataDir, ".env"), "WEFT_LOG_LEVEL=loud\nWEFT_USER_WHATEVER=1\n");
+  const service = processes.start({ WEFT_DATADIR: "x" }, ["--grpc-prot", "1"]);
   expect(await service.exit).toBe(1);
   expect(service.stderr.trimEnd().split("\n")).toEqual([
     "fixture: weft.yaml: fixture.falt is not a setting; did you mean fixture.fault?",
@@ -327,10 +243,10 @@ test("a port in use and a data folder that can't be written to are a line each",
   await once(other, "listening");
   const taken = other.address();
   const port = String(typeof taken === "object" ? taken?.port : 0);
-  const grpc = new Process({ WEFT_GRPC_PORT: port });
-  const admin = new Process({ WEFT_ADMIN_PORT: port });
-  writeFileSync(join(dataDir, "file"), "");
-  const folder = new Process({ WEFT_DATA_DIR: join(dataDir, "file/data") });
+  const grpc = processes.start({ WEFT_GRPC_PORT: port });
+  const admin = processes.start({ WEFT_ADMIN_PORT: port });
+  writeFileSync(join(processes.dataDir, "file"), "");
+  const folder = processes.start({ WEFT_DATA_DIR: join(processes.dataDir, "file/data") });
   try {
     expect(await grpc.exit).toBe(1);
     expect(grpc.stderr).toBe(`fixture: 127.0.0.1:${port} is in use by another process\n`);

@@ -1,19 +1,23 @@
-import { Blocks, openDiscovery } from "@weft/blocks";
+import { Blocks, openConfiguration, openDiscovery } from "@weft/blocks";
 import { type ConfigOf, newUuid, type Settings, systemClock, WeftError } from "@weft/kit";
 import { openServer, type RpcServer } from "@weft/rpc";
 import { createLogger, createMetrics, type Logger, measureProcess } from "@weft/telemetry";
-import { type AdminServer, openAdmin } from "./admin.ts";
+import { type AdminServer, type CallsReport, openAdmin } from "./admin.ts";
 import { advertised } from "./advertise.ts";
 import { Background } from "./background.ts";
+import { ClientMetrics, measureTargets } from "./client-metrics.ts";
 import { prepareDataDir, type ProcessConfig, readConfig } from "./config.ts";
+import { Decisions } from "./decisions.ts";
+import { FollowedSettings } from "./follow-settings.ts";
 import type { Listener, ServiceHost, ServiceParts } from "./host.ts";
+import { type LiveSettings, liveSettings } from "./live.ts";
 import { Mesh } from "./mesh.ts";
 import { Phases } from "./phases.ts";
 import { leaveProcess, tellSupervisor, watchProcess } from "./process-events.ts";
 import { problemLines } from "./problem.ts";
 import { Readiness } from "./readiness.ts";
-import { measureCalls } from "./rpc-metrics.ts";
-import { blockUrlsOf, type CommonConfig } from "./settings.ts";
+import { measureCalls, measureServer } from "./rpc-metrics.ts";
+import { blockUrlsOf, type CommonConfig, commonSettings } from "./settings.ts";
 import { Stop } from "./stop.ts";
 import { meshTokens } from "./tokens.ts";
 
@@ -39,8 +43,8 @@ const clock = systemClock;
 /**
  * The life of a service from its first line to its exit code.
  *
- * Start: configuration → data folder → admin port → adapters (`compose`) → listen → background work → SERVING →
- * discovery. Stop, on SIGINT, SIGTERM, a supervisor that is gone, or a failure: NOT_SERVING and out of discovery →
+ * Start: configuration → data folder → admin port → adapters (`compose`) → listen → background work → readiness, for a
+ * limited time → SERVING → discovery. Stop, on SIGINT, SIGTERM, a supervisor that is gone, or a failure: NOT_SERVING and out of discovery →
  * settle → drain → background work ends → everything closes in reverse → 0, or 1 after a failure. A second signal or a
  * step over its limit ends the process at once with 1. What keeps a process from starting is a line on standard error
  * for each problem, and 1.
@@ -67,6 +71,7 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
     ...options,
     config: config.common,
     serviceConfig: config.all,
+    live: liveSettings(options.settings, config, log),
     instance,
     log,
     stop,
@@ -84,6 +89,7 @@ interface LifeOptions<Config> {
   readonly version?: string;
   readonly config: CommonConfig;
   readonly serviceConfig: Config;
+  readonly live: LiveSettings;
   readonly instance: string;
   readonly log: Logger;
   readonly stop: Stop;
@@ -96,6 +102,8 @@ class Life<Config> {
   readonly #readiness = new Readiness(clock);
   readonly #metrics = createMetrics();
   readonly #background: Background;
+  readonly #decisions: Decisions;
+  #mesh: Mesh | undefined;
   #server: RpcServer | undefined;
   #services: readonly string[] = [];
   #listeners: readonly Listener[] = [];
@@ -104,6 +112,7 @@ class Life<Config> {
   constructor(options: LifeOptions<Config>) {
     this.#options = options;
     const { log, stop } = options;
+    this.#decisions = this.#stack.use(new Decisions({ log, metrics: this.#metrics, clock }));
     this.#background = new Background(log, (name) => stop.ask({ why: `background work ${name}`, exitCode: 1 }));
   }
 
@@ -133,7 +142,7 @@ class Life<Config> {
   }
 
   async #start(): Promise<void> {
-    const { config, name, instance, log, stop } = this.#options;
+    const { config, name, instance, log, live, stop } = this.#options;
     this.#stack.use(measureProcess(this.#metrics));
     const admin = await this.#openAdmin();
     const { parts, discovery, host } = await this.#compose();
@@ -147,55 +156,100 @@ class Life<Config> {
       clock,
       log,
       onCall: measureCalls(this.#metrics),
+      name,
+      onDecision: this.#decisions.tell,
     });
     this.#stack.use(this.#server);
+    measureServer(this.#metrics, this.#server);
+    const server = this.#server;
+    live.watch(commonSettings.overload, (overload) => server.configure(overload));
     this.#services = parts.services.map(({ service }) => service.typeName);
     this.#listeners = parts.listeners ?? [];
     const listening: string[] = [];
     for (const listener of this.#listeners) listening.push(this.#advertised(await listener.listen()));
     this.#background.start();
+    const isReady = await this.#readiness.passes(config.readyTimeoutMs, stop.signal);
     if (stop.signal.aborted) return;
 
     this.#readiness.phase = "serving";
-    const grpc = this.#advertised(this.#server.address);
+    const grpc = this.#advertised(this.#server.address, config.advertisePort);
     const adminAddress = this.#advertised(admin.address);
-    this.#setServing(true);
+    if (isReady) this.#setServing(true);
+    else void this.#serveWhenReady();
     // Callers of an edge come by its own listener.
     const address = parts.services.length === 0 ? (listening[0] ?? grpc) : grpc;
     const metadata = {
-      version: this.#options.version ?? "0.0.0",
+      version: config.version ?? this.#options.version ?? "0.0.0",
       admin: adminAddress,
       grpc,
       pid: String(process.pid),
+      ...(config.zone === undefined ? {} : { zone: config.zone }),
+      ...(config.weight === 1 ? {} : { weight: String(config.weight) }),
     };
     this.#registration = await discovery.register({ service: name, id: instance, address, metadata });
     this.#stack.use(this.#registration);
     tellSupervisor({ type: "ready", instance, grpc, admin: adminAddress, listeners: listening });
   }
 
-  #advertised(address: string): string {
-    return advertised(address, this.#options.config.advertiseHost);
+  /**
+   * It has never been ready: callers take others as long as there are any. From the first time on it says that it
+   * serves, whatever happens to what it depends on: its replicas depend on the same, and the one that is cut off alone
+   * is ejected by its callers.
+   */
+  async #serveWhenReady(): Promise<void> {
+    const { log, stop } = this.#options;
+    const { checks } = await this.#readiness.report();
+    log.warn({ checks }, "listed, but not ready yet: it gets calls if nobody else is there");
+    if (!(await this.#readiness.passes(Number.POSITIVE_INFINITY, stop.signal))) return;
+    this.#setServing(true);
+    log.info({}, "ready now");
+  }
+
+  #advertised(address: string, port?: number): string {
+    return advertised(address, this.#options.config.advertiseHost, port);
   }
 
   async #openAdmin(): Promise<AdminServer> {
     const { config, name: service, instance } = this.#options;
     const { host, adminPort: port } = config;
-    const options = { host, port, service, instance, readiness: this.#readiness, metrics: this.#metrics };
+    const options = {
+      host,
+      port,
+      service,
+      instance,
+      readiness: this.#readiness,
+      metrics: this.#metrics,
+      calls: () => this.#calls(),
+    };
     return this.#stack.use(await openAdmin(options));
   }
 
+  #calls(): Pick<CallsReport, "targets" | "server"> {
+    const server = this.#server?.stats;
+    return { targets: this.#mesh?.status() ?? [], ...(server === undefined ? {} : { server }) };
+  }
+
   async #compose() {
-    const { config, serviceConfig, name, instance, log, env, compose } = this.#options;
-    const { dataDir } = config;
+    const { config, serviceConfig, name, instance, log, live, env, compose } = this.#options;
+    const { dataDir, zone } = config;
     const blocks = new Blocks({ dataDir, urls: blockUrlsOf(config), stack: this.#stack, env, log, clock });
-    const discovery = await openDiscovery(blocks);
-    const mesh = new Mesh(discovery, this.#stack);
+    const settings = this.#stack.use(new FollowedSettings({ open: () => openConfiguration(blocks), live, log, clock }));
+    live.watch(commonSettings.logLevel, (level) => (log.level = level));
+    // Settings first: what is composed with them is not to change a moment later.
+    const [discovery] = await Promise.all([openDiscovery(blocks), settings.ready()]);
+    const metrics = new ClientMetrics(this.#metrics, clock);
+    const caller = { id: instance, ...(zone === undefined ? {} : { zone }) };
+    const mesh = new Mesh({ discovery, stack: this.#stack, onDecision: this.#decisions.tell, metrics, caller });
+    this.#mesh = mesh;
+    measureTargets(this.#metrics, mesh);
+    live.watch(commonSettings.calls, (policies) => mesh.configure(policies));
     const host: ServiceHost<Config> = {
       config: serviceConfig,
       service: name,
       instance,
       log,
       metrics: this.#metrics,
+      onDecision: this.#decisions.tell,
       clock,
       newId: newUuid,
       blocks,
@@ -205,6 +259,7 @@ class Life<Config> {
       transport: (target) => mesh.transport(target),
       background: (what, work) => this.#background.add(what, work),
       readiness: (what, check) => this.#readiness.add(what, check),
+      hot: (setting, apply) => live.watch(setting, apply),
     };
     return { parts: await compose(host), discovery, host };
   }

@@ -16,6 +16,12 @@ export interface Metrics {
   ): (value: number, attributes?: Attributes) => void;
   /** A number that is read when somebody looks. */
   gauge(name: MetricName, read: () => number): void;
+  /** As {@link Metrics.gauge}, a number for each of the attributes' values that there are then. */
+  gauges(
+    name: MetricName,
+    attributes: readonly string[],
+    read: () => Iterable<readonly [value: number, attributes: Attributes]>,
+  ): void;
   /** As {@link Metrics.gauge}, for a number that only grows. */
   total(name: MetricName, read: () => number): void;
   /** Prometheus' text format, version 0.0.4. */
@@ -65,6 +71,18 @@ export function createMetrics(): Metrics {
         help: metric.about,
         registers: [registry],
         collect: () => gauge.set(read()),
+      });
+    },
+    gauges(metric, attributes, read) {
+      const gauge: Gauge = new Gauge({
+        name: prometheusName(metric),
+        help: metric.about,
+        labelNames: attributes.map(label),
+        registers: [registry],
+        collect: () => {
+          gauge.reset();
+          for (const [value, labels] of read()) gauge.set(labelled(labels), value);
+        },
       });
     },
     total(metric, read) {

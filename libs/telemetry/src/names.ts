@@ -6,10 +6,28 @@
 export const metricNames = {
   rpcServerDuration: { name: "rpc.server.duration", unit: "s", about: "Time of a call at its server." },
   rpcServerActive: { name: "rpc.server.active_requests", unit: "", about: "Calls being served." },
+  rpcServerLimit: { name: "weft.server.limit", unit: "", about: "Calls that the process takes at a time." },
+  degradeScore: {
+    name: "weft.server.degrade_score",
+    unit: "",
+    about: "How much strain the process is under, from 0 to 100; at 60 it does less than it could.",
+  },
   rpcClientDuration: {
     name: "rpc.client.duration",
     unit: "s",
     about: "Time of a call at its client, retries included.",
+  },
+  rpcClientActive: { name: "rpc.client.active_requests", unit: "", about: "Calls that this process waits for." },
+  decisions: {
+    name: "weft.decisions",
+    unit: "",
+    about:
+      "What the mesh decided on its own about calls: retries, ejections, breakers, refusals, limits, fallbacks, with the reason.",
+  },
+  targetInstances: {
+    name: "weft.target.instances",
+    unit: "",
+    about: "Instances of a service as this process sees them, by whether they get calls.",
   },
   httpServerDuration: { name: "http.server.request.duration", unit: "s", about: "Time of an HTTP request." },
   httpServerActive: { name: "http.server.active_requests", unit: "", about: "HTTP requests being served." },
@@ -65,6 +83,11 @@ export const attributes = {
   topic: "messaging.destination.name",
   group: "messaging.consumer.group.name",
   outcome: "outcome",
+  /** The service that is called, as discovery names it. */
+  target: "weft.target",
+  decision: "weft.decision",
+  reason: "weft.reason",
+  state: "weft.state",
 } as const;
 
 const unitSuffixes: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes", "1": "_ratio" };

@@ -13,7 +13,7 @@ export function configurationPage(sections: readonly SettingsSection[]): string 
     "",
     "Written by `npm run docs` from the settings of each process.",
     "",
-    "A setting is read from, later wins: its default, `weft.yaml` in the working directory (by its dotted name), `.env`, the environment, flags. The flag is the name in kebab case: `gateway.maxBodyBytes` is `--gateway-max-body-bytes`. Times are milliseconds, or a number with `ms`, `s`, `m` or `h`. A name that nobody knows is an error, with the nearest known one.",
+    "A setting is read from, later wins: its default, `weft.yaml` in the working directory (by its dotted name), `.env`, the environment, flags, and the configuration block for those that change without a restart: `weft config set logLevel debug` ([guide](../guides/calls.md#steering)). The flag is the name in kebab case: `gateway.maxBodyBytes` is `--gateway-max-body-bytes`. Times are milliseconds, or a number with `ms`, `s`, `m` or `h`. A name that nobody knows is an error, with the nearest known one.",
     "",
     "A setting that holds a password or may do so, as the URL of a server, can be kept in a file: `WEFT_SQL_FILE=/run/secrets/sql_url` says where the value of `WEFT_SQL` stands.",
   ];

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { WeftError } from "@weft/kit";
+import { addConfigCommands } from "./config/commands.ts";
 import { addEventCommands } from "./events/commands.ts";
 import { type ServerName, serverNames } from "./stack/names.ts";
 import type { Terminal } from "./terminal.ts";
@@ -55,10 +56,11 @@ function programOf(terminal: Terminal, done: (exitCode: number) => void): Comman
 
   program
     .command("status")
-    .description("what runs, where, and how it is")
+    .description("what runs, where, and how it is; whom it calls, and how those are")
+    .option("--targets [service]", "each caller's view of whom it calls, or of one service, with its breakers")
     .option(...dataDir)
     .option(...json)
-    .action(async (options: CommonFlags) => {
+    .action(async (options: StatusFlags) => {
       const { statusCommand } = await import("./status.ts");
       done(await statusCommand(options, terminal));
     });
@@ -86,6 +88,7 @@ function programOf(terminal: Terminal, done: (exitCode: number) => void): Comman
     });
 
   addEventCommands(program, { terminal, done, access });
+  addConfigCommands(program, { terminal, done });
 
   const stack = program
     .command("stack")
@@ -142,6 +145,10 @@ function programOf(terminal: Terminal, done: (exitCode: number) => void): Comman
 export interface CommonFlags {
   readonly dataDir?: string;
   readonly json?: true;
+}
+
+export interface StatusFlags extends CommonFlags {
+  readonly targets?: string | true;
 }
 
 export interface UpFlags extends CommonFlags {

@@ -2,9 +2,10 @@ import { Blocks, openDiscovery } from "@weft/blocks";
 import type { Instance } from "@weft/discovery";
 import { isJsonObject } from "@weft/kit";
 import { blockUrlsOf, type CommonConfig } from "@weft/service/config";
-import type { CommonFlags } from "./cli.ts";
+import type { StatusFlags } from "./cli.ts";
 import { readMeshFile } from "./mesh-file.ts";
-import { type Colour, paintFor, table, type Terminal } from "./terminal.ts";
+import { type Calls, callsOf, details, painted, summary } from "./status-targets.ts";
+import { type Colour, paintFor, type Terminal } from "./terminal.ts";
 import { readLookConfig } from "./up/config.ts";
 import { startTimeOf } from "./up/folder-lock.ts";
 
@@ -25,26 +26,64 @@ type State = "ready" | "starting" | "restarting" | "stopped" | "unhealthy";
 
 const probeTimeoutMs = 1500;
 
-/** Prints the state of every process of the data folder's mesh. */
-export async function statusCommand(flags: CommonFlags, terminal: Terminal): Promise<number> {
+/** A process, and how calls go from and to it. */
+type Shown = ProcessStatus & Calls;
+
+/** Prints the state of every process of the data folder's mesh, and of what they call. */
+export async function statusCommand(flags: StatusFlags, terminal: Terminal): Promise<number> {
   const config = readLookConfig(flags, terminal);
-  const processes = await statusOf(config);
+  const processes = await Promise.all(
+    (await statusOf(config)).map(async (one): Promise<Shown> => ({ ...one, ...(await callsOf(one.admin)) })),
+  );
+  const print = (lines: readonly string[]): unknown => terminal.stdout.write(`${lines.join("\n")}\n`);
   if (flags.json === true) {
-    terminal.stdout.write(`${JSON.stringify({ processes })}\n`);
+    print([JSON.stringify({ processes })]);
     return 0;
   }
   if (processes.length === 0) {
-    terminal.stdout.write(`nothing runs on ${config.dataDir}\n`);
+    print([`nothing runs on ${config.dataDir}`]);
     return 0;
   }
   const paint = paintFor(terminal.stdout, terminal.env);
-  const rows = processes.map(({ service, instance, pid, grpc, admin, state }) => {
-    return [service, state, String(pid || ""), grpc, admin === "" ? "" : `http://${admin}`, instance];
-  });
-  const [head = "", ...lines] = table([["PROCESS", "STATE", "PID", "gRPC", "ADMIN", "INSTANCE"], ...rows]);
-  const coloured = lines.map((line, index) => paint(colourOf(processes[index]?.state), line));
-  terminal.stdout.write(`${[paint("dim", head), ...coloured].join("\n")}\n`);
+  const callers = processes.map((one) => ({ name: nameOf(one, processes), targets: one.targets }));
+  if (flags.targets !== undefined) {
+    const service = flags.targets === true ? undefined : flags.targets;
+    const lines = details(callers, service, paint);
+    print(lines.length > 0 ? lines : [`nobody has called ${service ?? "anybody"} yet`]);
+    return 0;
+  }
+  const rows = processes.map((one) => [
+    nameOf(one, processes),
+    one.state,
+    String(one.pid || ""),
+    one.grpc,
+    one.admin === "" ? "" : `http://${one.admin}`,
+    strainOf(one),
+    one.instance,
+  ]);
+  const head = ["PROCESS", "STATE", "PID", "gRPC", "ADMIN", "STRAIN", "INSTANCE"];
+  const colours = processes.map(({ state }) => colourOf(state));
+  const calls = summary(callers, paint);
+  print([...painted([head, ...rows], colours, paint), ...(calls.length === 0 ? [] : ["", ...calls])]);
   return 0;
+}
+
+/** The degrade score where there is one, and what was refused for want of room. */
+function strainOf({ server }: Calls): string {
+  if (server === undefined) return "";
+  const { score, degraded, shed } = server;
+  const refused = Object.values(shed).reduce((sum, count) => sum + count, 0);
+  const words = [
+    ...(score > 0 || degraded ? [`${score}${degraded ? " degraded" : ""}`] : []),
+    ...(refused > 0 ? [`${refused} refused`] : []),
+  ];
+  return words.join(", ");
+}
+
+/** `user`, or `user-2` where there are several. */
+function nameOf(one: ProcessStatus, all: readonly ProcessStatus[]): string {
+  const replicas = all.filter(({ service }) => service === one.service);
+  return replicas.length === 1 ? one.service : `${one.service}-${replicas.indexOf(one) + 1}`;
 }
 
 /** Those that `up` started, in its order, then those that somebody else started. */

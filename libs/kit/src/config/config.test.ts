@@ -1,6 +1,18 @@
 import { inspect } from "node:util";
 import { expect, expectTypeOf, test } from "vitest";
-import { type ConfigOf, describeSettings, isWeftError, loadConfig, Secret, setting } from "../index.ts";
+import {
+  type ConfigOf,
+  describeSettings,
+  isJsonObject,
+  isWeftError,
+  type JsonObject,
+  type JsonValue,
+  loadConfig,
+  mergePatch,
+  type Parsed,
+  Secret,
+  setting,
+} from "../index.ts";
 
 const settings = {
   port: setting.integer("port", { default: 8080, min: 0, max: 65_535, about: "Port of the edge." }),
@@ -194,6 +206,34 @@ test("what may hold a password may be kept in a file", () => {
     "WEFT_GATEWAY_KEY_FILE names a file that is empty",
   ]);
   expect(problemsOf({ env })).toEqual(["WEFT_GATEWAY_KEY_FILE is not a setting"]);
+});
+
+test("a JSON setting is YAML in weft.yaml and JSON elsewhere, and every problem of it has its path", () => {
+  const read = (value: JsonValue): Parsed<JsonObject> =>
+    isJsonObject(value) && !("bad" in value)
+      ? { value }
+      : { problems: [{ field: "a.b", description: "is bad" }, { field: "", description: "is worse" }] }; // prettier-ignore
+  const json = { rules: setting.json("rules", { read, default: {}, about: "Rules." }) };
+  const load = (sources: object) => loadConfig(json, { env: {}, argv: [], ...sources });
+  expect(load({}).rules).toEqual({});
+  const file = { name: "weft.yaml", text: 'rules:\n  "*": { list: [1, 2.5], no: null }\n  deep: { x: { y: true } }\n' };
+  expect(load({ file }).rules).toEqual({ "*": { list: [1, 2.5], no: null }, deep: { x: { y: true } } });
+  expect(load({ file, env: { WEFT_RULES: '{"a":1}' } }).rules).toEqual({ a: 1 });
+  expect(load({ argv: ["--rules", '{"a":2}'] }).rules).toEqual({ a: 2 });
+  expect(() => load({ env: { WEFT_RULES: "{" } })).toThrow(/^WEFT_RULES is not JSON: /);
+  expect(() => load({ file: { name: "weft.yaml", text: "rules: { bad: 1 }" } })).toThrow(
+    "weft.yaml: rules.a.b is bad\nweft.yaml: rules is worse",
+  );
+});
+
+test("a patch removes what is null, goes into objects, and replaces all else", () => {
+  const value = { a: { b: 1, c: [1] }, d: "x" };
+  expect(mergePatch(value, { a: { b: null, e: { f: null, g: 2 } }, d: { h: 1 } })).toEqual({
+    ...{ a: { c: [1], e: { g: 2 } }, d: { h: 1 } },
+  });
+  expect(mergePatch(undefined, { a: 1 })).toEqual({ a: 1 });
+  expect(mergePatch(value, [1])).toEqual([1]);
+  expect(mergePatch({}, JSON.parse('{"__proto__":{"x":1}}') as JsonValue)).toEqual(JSON.parse('{"__proto__":{"x":1}}'));
 });
 
 test("the reference says everything of a setting", () => {

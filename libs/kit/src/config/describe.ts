@@ -58,5 +58,6 @@ function defaultText({ default: value, defaultBy }: Setting<unknown>): string | 
 function valueText(value: unknown): string {
   // A default stands in the source for all to read: that much is no secret.
   if (value instanceof Secret) return valueText(value.reveal());
-  return Array.isArray(value) ? value.join(",") : String(value);
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -3,6 +3,7 @@ import { parseEnv } from "node:util";
 import type * as Yaml from "yaml";
 import { isJsonObject } from "../json.ts";
 import { closest, environmentName, flagName } from "./names.ts";
+import type { Problem } from "./parse.ts";
 import type { Setting } from "./setting.ts";
 
 /** A value somebody gave, and where: `WEFT_PORT`, `--port`, `weft.yaml: port`. */
@@ -16,12 +17,6 @@ export interface Given {
 export interface Layer {
   readonly given: readonly Given[];
   readonly problems: readonly Problem[];
-}
-
-export interface Problem {
-  readonly where: string;
-  /** The end of a sentence that begins with `where`. */
-  readonly text: string;
 }
 
 type Known = ReadonlyMap<string, Setting<unknown>>;
@@ -137,9 +132,10 @@ export function fromYaml(text: string, source: string, { known, foreign }: Readi
     const where = `${source}: ${name}`;
     // One word may be both: `search` is a block's URL and the name of a process.
     const holds = isJsonObject(value) && Object.keys(value).length > 0 && mayHold(name, known, foreign);
-    if (known.has(name) && !holds) {
+    const isJson = known.get(name)?.kind === "json";
+    if (known.has(name) && (isJson || !holds)) {
       if (value === null) return;
-      const raw = scalars(value);
+      const raw = isJson ? JSON.stringify(value) : scalars(value);
       if (raw === undefined) problems.push({ where, text: "needs a single value" });
       else given.push({ name, raw, where });
     } else if (holds) {

@@ -1,6 +1,7 @@
 import { WeftError } from "../errors.ts";
-import { fromDotEnv, fromEnvironment, fromFlags, fromYaml, type Given, type Layer, type Problem } from "./layers.ts";
+import { fromDotEnv, fromEnvironment, fromFlags, fromYaml, type Given, type Layer } from "./layers.ts";
 import { environmentName } from "./names.ts";
+import { type Problem, problemsOf } from "./parse.ts";
 import type { ConfigOf, Setting, Settings } from "./setting.ts";
 
 /** Where settings come from. Later ones win: defaults < `found` < `file` < `dotEnv` < `env` < `argv`. */
@@ -51,8 +52,8 @@ export function loadConfig<S extends Settings>(settings: S, sources: ConfigSourc
 
   const values = new Map<string, unknown>();
   for (const one of known.values()) {
-    const { value, problem } = readOne(one, given.get(one.name));
-    if (problem !== undefined) problems.push(problem);
+    const { value, wrong = [] } = readOne(one, given.get(one.name));
+    problems.push(...wrong);
     values.set(one.name, value);
   }
   for (const one of known.values()) {
@@ -70,13 +71,13 @@ function fromFound({ where, values }: NonNullable<ConfigSources["found"]>): Laye
   return { given: Object.entries(values).map(([name, raw]) => ({ name, raw, where })), problems: [] };
 }
 
-function readOne(one: Setting<unknown>, given: Given | undefined): { value?: unknown; problem?: Problem } {
+function readOne(one: Setting<unknown>, given: Given | undefined): { value?: unknown; wrong?: readonly Problem[] } {
   if (given === undefined) {
     if (!one.required || one.default !== undefined || one.defaultBy !== undefined) return {};
-    return { problem: { where: environmentName(one.name), text: `is required: ${one.about}` } };
+    return { wrong: [{ where: environmentName(one.name), text: `is required: ${one.about}` }] };
   }
   const parsed = one.parse(given.raw);
-  return "value" in parsed ? parsed : { problem: { where: given.where, text: parsed.problem } };
+  return "value" in parsed ? parsed : { wrong: problemsOf(parsed, given.where) };
 }
 
 function invalid(problems: readonly Problem[]): WeftError {

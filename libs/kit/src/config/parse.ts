@@ -1,5 +1,28 @@
-/** What a text means, or what is wrong with it: the end of a sentence that begins with where it stands. */
-export type Parsed<T> = { readonly value: T } | { readonly problem: string };
+import type { FieldViolation } from "../errors.ts";
+import type { JsonValue } from "../json.ts";
+
+/**
+ * What a text means, or what is wrong with it: the end of a sentence that begins with where it stands; of a value with
+ * fields, one for each field.
+ */
+export type Parsed<T> =
+  { readonly value: T } | { readonly problem: string } | { readonly problems: readonly FieldViolation[] };
+
+/** Something that is wrong. */
+export interface Problem {
+  readonly where: string;
+  /** The end of a sentence that begins with `where`. */
+  readonly text: string;
+}
+
+/** What is wrong with a text that stands at `where`; empty when nothing is. */
+export function problemsOf(parsed: Parsed<unknown>, where: string): readonly Problem[] {
+  if ("value" in parsed) return [];
+  if ("problem" in parsed) return [{ where, text: parsed.problem }];
+  return parsed.problems.map(({ field, description }) => {
+    return { where: field === "" ? where : `${where}.${field}`, text: description };
+  });
+}
 
 interface Range {
   readonly min?: number;
@@ -47,6 +70,14 @@ export function parseUrl(raw: string, schemes: readonly string[] | undefined): P
 export function parseList(raw: string | readonly string[]): Parsed<readonly string[]> {
   const items = typeof raw === "string" ? raw.split(",") : raw;
   return { value: Object.freeze(items.map((item) => item.trim()).filter((item) => item !== "")) };
+}
+
+export function parseJson(raw: string): { readonly value: JsonValue } | { readonly problem: string } {
+  try {
+    return { value: JSON.parse(raw) as JsonValue }; // JSON is what JSON.parse gives.
+  } catch (error) {
+    return { problem: `is not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  }
 }
 
 function within(value: number, raw: string, { min, max }: Range): Parsed<number> {

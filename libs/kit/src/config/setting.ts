@@ -1,11 +1,22 @@
+import type { JsonValue } from "../json.ts";
 import { Secret } from "../secret.ts";
-import { parseBoolean, parseChoice, parseDurationMs, parseInteger, parseList, parseUrl, type Parsed } from "./parse.ts";
+import {
+  parseBoolean,
+  parseChoice,
+  parseDurationMs,
+  parseInteger,
+  parseJson,
+  parseList,
+  parseUrl,
+  type Parsed,
+} from "./parse.ts";
 
 /** One value that can be configured. Made by the functions of {@link setting}. */
 export interface Setting<T> {
   /** Dotted camel case: `gateway.maxBodyBytes`. Environment name, flag and path in `weft.yaml` follow from it. */
   readonly name: string;
-  readonly kind: "text" | "integer" | "boolean" | "choice" | "url" | "secret" | "secretUrl" | "durationMs" | "list";
+  readonly kind:
+    "text" | "integer" | "boolean" | "choice" | "url" | "secret" | "secretUrl" | "durationMs" | "list" | "json";
   /** What it does, for the generated reference. A sentence. */
   readonly about: string;
   /** Whether a change applies without a restart. */
@@ -115,6 +126,18 @@ export const setting = {
     options: O,
   ): Setting<ValueOf<readonly string[], O>> {
     return { ...define<readonly string[], O>("list", name, options, parseList), parse: parseList };
+  },
+
+  /** A JSON value; in `weft.yaml` it is written as YAML. `read` says what it means, or every problem of it by its path. */
+  json<T, const O extends SettingOptions<NoInfer<T>>>(
+    name: string,
+    options: O & { readonly read: (value: JsonValue) => Parsed<T> },
+  ): Setting<ValueOf<T, O>> {
+    const parse = (raw: string): Parsed<T> => {
+      const json = parseJson(raw);
+      return "value" in json ? options.read(json.value) : json;
+    };
+    return define<T, O>("json", name, options, parse, "JSON");
   },
 };
 

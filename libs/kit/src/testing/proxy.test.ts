@@ -13,7 +13,10 @@ beforeEach(() => {
 afterEach(() => stack.disposeAsync());
 
 /** A server that answers each byte with itself, and keeps its half open until all is said. */
-async function echo(answer: (socket: Socket) => void = (socket) => void socket.pipe(socket)): Promise<FaultProxy> {
+async function echo(
+  answer: (socket: Socket) => void = (socket) => void socket.pipe(socket),
+  random?: () => number,
+): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket.on("error", () => undefined));
@@ -25,7 +28,7 @@ async function echo(answer: (socket: Socket) => void = (socket) => void socket.p
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return stack.use(await openProxy((server.address() as AddressInfo).port));
+  return stack.use(await openProxy((server.address() as AddressInfo).port, 0, random));
 }
 
 interface TestClient {
@@ -116,6 +119,22 @@ describe("the proxy of the fault tests", () => {
     expect(tookMs).toBeLessThan(2500);
     await proxy.restore();
     await answers(client, "fast");
+  });
+
+  test("what is lost comes later and in order, and holds up what is behind it", async () => {
+    const losses = [0.9, 0.9, 0.04, 0.04, 0.9];
+    const proxy = await echo(undefined, () => losses.shift() ?? 0.9);
+    const client = await connected(proxy);
+    await answers(client, "hello");
+    await proxy.lose(0.05);
+    const startedAt = performance.now();
+    client.socket.write("lost twice;");
+    await new Promise((wake) => setTimeout(wake, 20));
+    client.socket.write("behind");
+    await within(5000, "both", () => client.text() === "hellolost twice;behind");
+    expect(performance.now() - startedAt).toBeGreaterThan(590);
+    await proxy.restore();
+    await answers(client, "well");
   });
 
   test("reset breaks what is open once", async () => {

@@ -15,6 +15,11 @@ export interface FaultProxy extends AsyncDisposable {
   stall(): Promise<void>;
   /** Passes everything this much later, in both directions, until `restore`. Milliseconds. */
   slow(latencyMs: number): Promise<void>;
+  /**
+   * Loses this share of all pieces, in both directions, until `restore`. A lost piece is sent again as TCP does it when
+   * nothing follows that would tell: 200 ms later, and when it is lost again 400 ms after that; what comes behind waits.
+   */
+  lose(share: number): Promise<void>;
   /** Resets every connection once; new ones work. */
   reset(): Promise<void>;
   /** The network is well again. */
@@ -24,9 +29,17 @@ export interface FaultProxy extends AsyncDisposable {
 /** Most bytes on their way in one direction of a connection; then its sender has to wait. */
 const maxWaitingBytes = 1024 * 1024;
 
-/** Opens a proxy before a port of 127.0.0.1. `port` names its own; default: a free one. */
-export async function openProxy(target: number, port = 0): Promise<FaultProxy> {
-  const proxy = new Proxy(target);
+/** Least time until TCP sends again what was not acknowledged, in milliseconds: Linux' TCP_RTO_MIN. It doubles. */
+const retransmitMs = 200;
+/** Most times that a piece is lost, so that it arrives in the end. */
+const mostLosses = 6;
+
+/**
+ * Opens a proxy before a port of 127.0.0.1. `port` names its own; default: a free one. `random` gives numbers in [0, 1)
+ * that say what is lost.
+ */
+export async function openProxy(target: number, port = 0, random: () => number = Math.random): Promise<FaultProxy> {
+  const proxy = new Proxy(target, random);
   await proxy.listen(port);
   return proxy;
 }
@@ -36,11 +49,14 @@ class Proxy implements FaultProxy {
   readonly #target: number;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
+  readonly #random: () => number;
   #latencyMs = 0;
+  #lossShare = 0;
   #stalled = false;
 
-  constructor(target: number) {
+  constructor(target: number, random: () => number) {
     this.#target = target;
+    this.#random = random;
   }
 
   async listen(port: number): Promise<void> {
@@ -67,6 +83,10 @@ class Proxy implements FaultProxy {
     this.#latencyMs = latencyMs;
   }
 
+  async lose(share: number): Promise<void> {
+    this.#lossShare = share;
+  }
+
   async reset(): Promise<void> {
     for (const socket of this.#sockets) socket.resetAndDestroy();
     this.#sockets.clear();
@@ -74,6 +94,7 @@ class Proxy implements FaultProxy {
 
   async restore(): Promise<void> {
     this.#latencyMs = 0;
+    this.#lossShare = 0;
     // Bytes were swallowed: those connections are of no use to anybody.
     if (this.#stalled) await this.reset();
     this.#stalled = false;
@@ -82,6 +103,13 @@ class Proxy implements FaultProxy {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cut();
+  }
+
+  /** How long losses hold up a piece, in milliseconds. */
+  #heldBackMs(): number {
+    let losses = 0;
+    while (losses < mostLosses && this.#random() < this.#lossShare) losses += 1;
+    return retransmitMs * (2 ** losses - 1);
   }
 
   #join(client: Socket): void {
@@ -95,7 +123,7 @@ class Proxy implements FaultProxy {
     let last = Promise.resolve();
     /** After all that came before, and no sooner than the latency says. */
     const later = (bytes: number, deliver: () => Promise<void>): void => {
-      const due = performance.now() + this.#latencyMs;
+      const due = performance.now() + this.#latencyMs + this.#heldBackMs();
       waitingBytes += bytes;
       if (waitingBytes >= maxWaitingBytes) from.pause();
       last = last.then(async () => {

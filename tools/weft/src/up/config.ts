@@ -45,7 +45,7 @@ export function readUpConfig(
       env,
       argv,
       cwd,
-      allowed: ["WEFT_SECRET_", "WEFT_VERSION"],
+      allowed: ["WEFT_SECRET_"],
       ...(found && { found }),
     });
   const found = foundUrls(read().common);

@@ -102,6 +102,7 @@ export class Mesh {
       // Several processes can't share a port: each takes a free one.
       WEFT_GRPC_PORT: "0",
       WEFT_ADMIN_PORT: "0",
+      WEFT_ADVERTISE_PORT: "0",
       ...(this.#edgePort === undefined ? {} : { WEFT_PORT: this.#edgePort }),
       ...(config.edge?.port === 0 && this.#edgePort === undefined ? { WEFT_PORT: "0" } : {}),
       ...(spec.needsSql === true && this.#sqlUrl !== undefined ? { WEFT_SQL: this.#sqlUrl.reveal() } : {}),

@@ -119,7 +119,7 @@ test(
       grpc: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
       admin: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
     });
-    expect((await weft("status")).stdout).toMatch(/^user +ready +\d+ +127/m);
+    expect((await weft("status")).stdout).toMatch(/^user-1 +ready +\d+ +127/m);
     const written = readdirSync(join(folder, ".weft"), { recursive: true, encoding: "utf8" });
     expect(written).toEqual(expect.arrayContaining(["mesh.json", "mesh.lock", "discovery.db", "logs/weft-1.log"]));
     const openToOthers = (name: string) => (statSync(join(folder, ".weft", name)).mode & 0o077) !== 0;

@@ -1,0 +1,80 @@
+import { ManualClock } from "@weft/kit";
+import type { Decision } from "@weft/resilience";
+import { createLogger, createMetrics } from "@weft/telemetry";
+import { beforeEach, expect, test } from "vitest";
+import { Decisions } from "./decisions.ts";
+
+let clock: ManualClock;
+let lines: Record<string, unknown>[];
+let metrics: ReturnType<typeof createMetrics>;
+let decisions: Decisions;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  lines = [];
+  metrics = createMetrics();
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) };
+  const log = createLogger({ service: "gateway", instance: "i", destination });
+  decisions = new Decisions({ log, metrics, clock });
+});
+
+const shed: Decision = { kind: "shed", target: "user", method: "weft.user.v1.UserService/GetUser", reason: "limit" };
+
+function told(): unknown[] {
+  return lines.map(({ level, decision, target, method, about, reason, count }) =>
+    Object.fromEntries(
+      Object.entries({ level, decision, target, method, about, reason, count }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    ),
+  );
+}
+
+test("each decision counts, with its reason", async () => {
+  for (let time = 0; time < 3; time += 1) decisions.tell(shed);
+  decisions.tell({ kind: "ejected", target: "user", instance: "u-1", reason: "consecutive-failures" });
+  const text = await metrics.text();
+  expect(text).toContain(
+    'weft_decisions_total{weft_decision="shed",weft_target="user",rpc_method="weft.user.v1.UserService/GetUser",weft_reason="limit"} 3',
+  );
+  expect(text).toContain(
+    'weft_decisions_total{weft_decision="ejected",weft_target="user",rpc_method="",weft_reason="consecutive-failures"} 1',
+  );
+});
+
+test("the first is a line at once, those that follow are a line together after five seconds", async () => {
+  const { method } = shed;
+  for (let time = 0; time < 1000; time += 1) decisions.tell(shed);
+  expect(told()).toEqual([{ level: "warn", decision: "shed", target: "user", method, reason: "limit" }]);
+  await clock.advance(5000);
+  decisions.tell(shed);
+  await clock.advance(5000);
+  expect(told().slice(1)).toEqual([
+    { level: "warn", decision: "shed", target: "user", method, reason: "limit", count: 999 },
+    { level: "warn", decision: "shed", target: "user", method, reason: "limit" },
+  ]);
+  await clock.advance(5000);
+  decisions.tell(shed);
+  expect(told().length).toBe(4);
+});
+
+test("another target, kind or reason is another line", () => {
+  decisions.tell(shed);
+  decisions.tell({ ...shed, target: "search" });
+  decisions.tell({ ...shed, reason: "cpu" });
+  decisions.tell({ kind: "readmitted", target: "user", instance: "u-1", reason: "time-served" });
+  expect(told().length).toBe(4);
+  expect(told().at(-1)).toEqual({
+    ...{ level: "info", decision: "readmitted", target: "user", about: "u-1", reason: "time-served" },
+  });
+});
+
+test("what was not said is said at the end", () => {
+  decisions.tell(shed);
+  decisions.tell(shed);
+  decisions.tell(shed);
+  decisions[Symbol.dispose]();
+  decisions.tell(shed);
+  expect(told().at(-1)).toMatchObject({ count: 2 });
+  expect(told().length).toBe(2);
+});

@@ -1,0 +1,131 @@
+import type { Clock } from "@weft/kit";
+import type { Decision, DecisionKind, OnDecision } from "@weft/resilience";
+import { attributes, type Logger, metricNames, type Metrics } from "@weft/telemetry";
+
+export interface DecisionsOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** Time between two lines about the same, in milliseconds. */
+const quietMs = 5_000;
+
+/** Kinds, targets and reasons are few; should they not be, what comes beyond is counted and not logged. */
+const mostSubjects = 1_000;
+
+/** What those who run the mesh have to look at, and what tells that it goes on by itself. */
+const levels: Readonly<Record<DecisionKind, "info" | "warn">> = {
+  ejected: "warn",
+  readmitted: "info",
+  panic: "warn",
+  breaker: "warn",
+  retried: "info",
+  hedged: "info",
+  refused: "warn",
+  shed: "warn",
+  limited: "info",
+  fallback: "warn",
+  degraded: "warn",
+  policy: "info",
+};
+
+/** What was said of a kind, target and reason, and what was not. */
+interface Subject {
+  /** Of those that came while it was quiet. */
+  count: number;
+  last: Decision;
+}
+
+/**
+ * Turns what the mesh decides into metrics and log lines. Each decision counts in `weft.decisions`. In the log the first
+ * of a kind, target and reason is a line at once; those that follow within five seconds are one line with their `count`
+ * at its end, however many they are.
+ */
+export class Decisions implements Disposable {
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #count: (value: number, attributes: Readonly<Record<string, string>>) => void;
+  readonly #subjects = new Map<string, Subject>();
+  readonly #stop = new AbortController();
+
+  constructor({ log, metrics, clock }: DecisionsOptions) {
+    this.#log = log;
+    this.#clock = clock;
+    const { decision, target, rpcMethod, reason } = attributes;
+    this.#count = metrics.counter(metricNames.decisions, [decision, target, rpcMethod, reason]);
+  }
+
+  readonly tell: OnDecision = (decision) => {
+    const { kind, target, method = "", reason } = decision;
+    this.#count(1, {
+      [attributes.decision]: kind,
+      [attributes.target]: target,
+      [attributes.rpcMethod]: method,
+      [attributes.reason]: reason,
+    });
+    const key = `${kind} ${target} ${reason}`;
+    const subject = this.#subjects.get(key);
+    if (subject !== undefined) {
+      subject.count += 1;
+      subject.last = decision;
+      return;
+    }
+    if (this.#subjects.size >= mostSubjects || this.#stop.signal.aborted) return;
+    const fresh = { count: 0, last: decision };
+    this.#subjects.set(key, fresh);
+    this.#say(decision, 1);
+    void this.#quiet(key, fresh);
+  };
+
+  /** Says what is left to say. */
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+    for (const { last, count } of this.#subjects.values()) if (count > 0) this.#say(last, count);
+    this.#subjects.clear();
+  }
+
+  /** Until five seconds pass in which nothing came. */
+  async #quiet(key: string, subject: Subject): Promise<void> {
+    try {
+      for (;;) {
+        await this.#clock.sleep(quietMs, this.#stop.signal);
+        if (subject.count === 0) break;
+        this.#say(subject.last, subject.count);
+        subject.count = 0;
+      }
+    } catch {
+      // Nobody listens any more.
+      return;
+    }
+    this.#subjects.delete(key);
+  }
+
+  #say({ kind, target, instance, method, reason }: Decision, count: number): void {
+    const fields = {
+      decision: kind,
+      target,
+      ...(instance === undefined ? {} : { about: instance }),
+      ...(method === undefined ? {} : { method }),
+      reason,
+      ...(count === 1 ? {} : { count }),
+    };
+    this.#log[levels[kind]](fields, messages[kind]);
+  }
+}
+
+/** For people. */
+const messages: Readonly<Record<DecisionKind, string>> = {
+  ejected: "an instance gets no calls for a while",
+  readmitted: "an instance gets calls again",
+  panic: "too few instances are well: all of them get calls",
+  breaker: "a breaker changed its state",
+  retried: "a call was tried again",
+  hedged: "a slow call was sent a second time",
+  refused: "a call was not made",
+  shed: "a call was turned down",
+  limited: "a caller is over its limit",
+  fallback: "something else stands in for what was asked for",
+  degraded: "this process changed how much it does",
+  policy: "the policy of calls changed",
+};
