@@ -1,6 +1,26 @@
-import { type ConfigOf, setting } from "@weft/kit";
+import { type ConfigOf, type Setting, setting } from "@weft/kit";
+import { isProxy } from "./limits/addresses.ts";
+import { readLimits } from "./limits/config.ts";
 
 const mib = 1024 * 1024;
+
+const proxies = setting.list("gateway.trustedProxies", {
+  default: [],
+  hot: true,
+  about:
+    "Addresses and networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed, so that callers behind them are told apart.",
+});
+
+/** The same, with each proxy looked at. */
+const trustedProxies: Setting<readonly string[]> = {
+  ...proxies,
+  parse(raw) {
+    const parsed = proxies.parse(raw);
+    const bad = "value" in parsed ? parsed.value.find((proxy) => !isProxy(proxy)) : undefined;
+    if (bad === undefined) return parsed;
+    return { problem: `${JSON.stringify(bad)} is neither an address nor a network like 10.0.0.0/8` };
+  },
+};
 
 /** What can be configured at the gateway. */
 export const settings = {
@@ -49,6 +69,14 @@ export const settings = {
     min: 10,
     about: "Time between comments on an event stream, which keep proxies from closing it.",
   }),
+  limits: setting.json("gateway.limits", {
+    read: readLimits,
+    default: {},
+    hot: true,
+    about:
+      "Rate limits that are not to be the default ones: by rate class, and by who shares one. See [limits](../guides/limits.md).",
+  }),
+  trustedProxies,
 };
 
 /** The values of the gateway's settings. */

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Message } from "@bufbuild/protobuf";
 import { isWeftError, type Log, WeftError } from "@weft/kit";
-import type { CallOptions, Transport } from "@weft/rpc";
+import type { CallOptions, FallbackAnswer, Transport } from "@weft/rpc";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Route } from "../routes/table.ts";
 import type { GatewayConfig } from "../settings.ts";
@@ -15,6 +15,7 @@ import type { HttpOutput } from "../transcode/response.ts";
 import { asWritten } from "../transcode/violations.ts";
 import { beginner, sendJson, sendWhole } from "./answer.ts";
 import { checkAnnounced, readBody } from "./body.ts";
+import { degradedHeaders } from "./degraded.ts";
 import { type Exchange, oneOf } from "./exchange.ts";
 
 /** A request whose route is found. */
@@ -93,13 +94,15 @@ async function answerUnary(found: Found, { target, config }: Surroundings, optio
   }
   const message = read(inputOf(found, body));
   let response: Message;
+  let instead: FallbackAnswer | undefined;
+  const onFallback = (answer: FallbackAnswer): void => void (instead = answer);
   try {
-    response = await target.unary(binding.method, message, options);
+    response = await target.unary(binding.method, message, { ...options, onFallback });
   } catch (error) {
     throw translate(error, found);
   }
   if (answering.kind !== "unary") throw new WeftError("INTERNAL", "the route is no unary one");
-  return succeed(found, answering.respond(response));
+  return succeed(found, answering.respond(response), instead);
 }
 
 const nothing = Buffer.alloc(0);
@@ -164,9 +167,9 @@ function inputOf({ request, values, query }: Found, body: Buffer): HttpInput {
   };
 }
 
-function succeed({ request, reply, exchange }: Found, output: HttpOutput): void {
+function succeed({ request, reply, exchange }: Found, output: HttpOutput, instead?: FallbackAnswer): void {
   const { status, json, etag, location, cacheControl } = output;
-  const headers = { etag, location, "cache-control": cacheControl };
+  const headers = { etag, location, "cache-control": cacheControl, ...degradedHeaders(instead) };
   const noneMatch = request.headers["if-none-match"];
   const reads = request.method === "GET" || request.method === "HEAD";
   if (reads && noneMatch !== undefined && etag !== undefined && noneMatchNames(noneMatch, etag.slice(1, -1))) {

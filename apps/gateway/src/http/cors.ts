@@ -1,5 +1,6 @@
 /** Response headers that a web page may read. */
-const exposed = "ETag, Location, Retry-After, traceparent, x-trace-id, Allow";
+const exposed =
+  "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Weft-Degraded, Age, traceparent, x-trace-id, Allow";
 const allowedHeaders =
   "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, traceparent, tracestate";
 

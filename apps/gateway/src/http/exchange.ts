@@ -9,8 +9,8 @@ export interface Exchange {
   readonly trace: TraceContext;
   /** Whether the caller asked for `{code,message,data}`. */
   readonly envelope: boolean;
-  /** Those of every answer, as name, value, name, value …: trace, security, cross-origin. */
-  readonly headers: readonly string[];
+  /** Those of every answer, as name, value, name, value …: trace, security, cross-origin, limits. */
+  readonly headers: string[];
   /** Aborted when the process stops: connections end with their answers. */
   readonly draining: AbortSignal;
 }

@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Log, WeftError } from "@weft/kit";
 import type { Transport } from "@weft/rpc";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { EdgeLimits } from "../limits/edge-limits.ts";
 import type { RouteMatch } from "../routes/router.ts";
 import { type Route, routesOf } from "../routes/table.ts";
 import type { GatewayConfig } from "../settings.ts";
@@ -19,6 +20,8 @@ export interface EdgeParts {
   /** The way to a process. Called once for each. */
   readonly transport: (target: string) => Transport;
   readonly config: GatewayConfig;
+  /** Who may call how often. */
+  readonly limits: EdgeLimits;
   readonly log: Log;
   /** Called after each answer to a path of the contracts, or to an unknown one; must not throw. */
   readonly onAnswer?: (info: AnswerInfo) => void;
@@ -38,7 +41,7 @@ export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<
 
 /** The handler of every path that a contract may declare. `draining` ends event streams. */
 export function compileHandler(parts: EdgeParts, draining: AbortSignal): Handler {
-  const { services, transport, config, log, onAnswer } = parts;
+  const { services, transport, config, limits, log, onAnswer } = parts;
   const router = routesOf(services);
   const targets = [...new Set(services.map(({ target }) => target))];
   const transports = new Map(targets.map((target) => [target, transport(target)]));
@@ -47,6 +50,8 @@ export function compileHandler(parts: EdgeParts, draining: AbortSignal): Handler
     const begun = performance.now();
     const exchange = exchangeOf(request.headers, { corsOrigins: config.corsOrigins, draining });
     let template = "";
+    let admitted: Route | undefined;
+    let failure: WeftError | undefined;
     try {
       const { match, query } = locate(request);
       if (match.kind === "method") {
@@ -57,12 +62,19 @@ export function compileHandler(parts: EdgeParts, draining: AbortSignal): Handler
         const target = transports.get(route.binding.target);
         if (target === undefined) throw new WeftError("INTERNAL", `there is no way to ${route.binding.target}`);
         const authorization = authorizationOf(request.headers.authorization, route.needsToken);
+        const { headers } = exchange;
+        // Nearly always decided at once: then the call waits for nobody.
+        const deciding = limits.admit({ request: request.raw, route, authorization, headers });
+        if (deciding !== undefined) await deciding;
+        admitted = route;
         const found = { request, reply, exchange, route, values, query, authorization };
         await answerCall(found, { target, config, log, draining });
       }
     } catch (error) {
-      sendError(request, reply, exchange, { error: WeftError.from(error), log });
+      failure = WeftError.from(error);
+      sendError(request, reply, exchange, { error: failure, log });
     } finally {
+      if (admitted !== undefined) limits.ended(admitted, failure);
       if (!request.raw.complete) discardRest(request.raw);
       const durationMs = performance.now() - begun;
       onAnswer?.({ method: request.method, template, status: reply.raw.statusCode, durationMs });

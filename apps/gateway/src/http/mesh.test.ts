@@ -5,7 +5,7 @@ import { UserService } from "@weft/contracts/user";
 import { loadConfig, silentLog, WeftError } from "@weft/kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { settings } from "../settings.ts";
-import { token } from "../testing/edge.ts";
+import { ownLimits, token } from "../testing/edge.ts";
 import type { AnswerInfo } from "./handler.ts";
 import { createEdge, type Edge } from "./server.ts";
 
@@ -55,6 +55,7 @@ beforeAll(async () => {
     services,
     transport: () => transport,
     config,
+    limits: ownLimits(config),
     log: silentLog,
     onAnswer: (info) => answers.push(info),
   });

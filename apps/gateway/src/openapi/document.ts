@@ -1,5 +1,5 @@
 import type { DescMessage, DescService } from "@bufbuild/protobuf";
-import { Cacheability, RateClassSchema } from "@weft/contracts/options";
+import { Cacheability, Fallback, RateClassSchema } from "@weft/contracts/options";
 import { isJsonObject, type JsonObject } from "@weft/kit";
 import { type Binding, bindingsOf } from "../routes/bindings.ts";
 import type { Template } from "../routes/template.ts";
@@ -32,15 +32,39 @@ export function openApiOf(
     components: {
       schemas: { ...schemas.components, Problem: problemSchema },
       securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+      headers: limitHeaders,
       responses: {
-        Problem: {
-          description: "It did not work; `reason` says why.",
-          content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+        Problem: { description: "It did not work; `reason` says why.", content: problemContent },
+        TooManyRequests: {
+          description: "The caller, or all of them, made too many calls (`RATE_LIMITED`), or the target is overloaded.",
+          headers: { "Retry-After": { description: "Seconds.", schema: { type: "integer" } }, ...limitReferences },
+          content: problemContent,
         },
       },
     },
   };
 }
+
+const problemContent: JsonObject = {
+  "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
+};
+
+const limitHeaders: JsonObject = {
+  RateLimit: {
+    description: "What is left of the caller's rate limit (`r`), and seconds until all of it is back (`t`).",
+    schema: { type: "string" },
+    example: '"read-user";r=39999;t=1',
+  },
+  "RateLimit-Policy": {
+    description: "The caller's rate limit: calls (`q`) in a window of seconds (`w`).",
+    schema: { type: "string" },
+    example: '"read-user";q=40000;w=2',
+  },
+};
+
+const limitReferences: JsonObject = Object.fromEntries(
+  Object.keys(limitHeaders).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+);
 
 const problemSchema: JsonObject = {
   type: "object",
@@ -94,7 +118,11 @@ function operationOf(binding: Binding, schemas: Schemas, names: Set<string>): Js
     summary: method.name,
     ...(parametersOf(binding, schemas).length > 0 && { parameters: parametersOf(binding, schemas) }),
     ...(body !== undefined && { requestBody: body }),
-    responses: { ...successOf(binding, schemas), default: { $ref: "#/components/responses/Problem" } },
+    responses: {
+      ...withLimits(successOf(binding, schemas)),
+      "429": { $ref: "#/components/responses/TooManyRequests" },
+      default: { $ref: "#/components/responses/Problem" },
+    },
     security: access?.case === "public" ? [] : [{ bearer: [] }],
     "x-rpc": contract.name,
     "x-timeout-ms": contract.timeoutMs,
@@ -119,7 +147,17 @@ function requestBodyOf(binding: Binding, schemas: Schemas): JsonObject | undefin
   return { required: true, content: { "application/json": { schema } } };
 }
 
-function successOf(binding: Binding, schemas: Schemas): JsonObject {
+/** Responses with the headers that every answer of a limited route has. */
+function withLimits(responses: Readonly<Record<string, JsonObject>>): JsonObject {
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, response]) => {
+      const headers = isJsonObject(response["headers"]) ? response["headers"] : {};
+      return [status, { ...response, headers: { ...headers, ...limitReferences } }];
+    }),
+  );
+}
+
+function successOf(binding: Binding, schemas: Schemas): Readonly<Record<string, JsonObject>> {
   const { method, responseBody, contract } = binding;
   const { policy } = contract;
   const status = policy.successStatus === 0 ? "200" : String(policy.successStatus);
@@ -134,11 +172,16 @@ function successOf(binding: Binding, schemas: Schemas): JsonObject {
   }
   const schema = responseBody === undefined ? schemas.message(method.output) : schemas.field(responseBody);
   const text = { schema: { type: "string" } };
+  const degraded = {
+    description: "The service can't answer now: this is what it said last, or nothing.",
+    schema: { type: "string", enum: ["cached", "empty"] },
+  };
   const answer = responseBody === undefined ? method.output : responseBody.message;
   const headers = {
     ...(answer?.fields.some(({ name }) => name === "etag") === true && { ETag: text }),
     ...(policy.location !== "" && { Location: text }),
     ...(policy.cacheability === Cacheability.PUBLIC && { "Cache-Control": text }),
+    ...(policy.fallback !== Fallback.UNSPECIFIED && { "Weft-Degraded": degraded, Age: text }),
   };
   const described = { description: "It worked.", content: { "application/json": { schema } } };
   const revalidates = policy.cacheability === Cacheability.REVALIDATE;

@@ -26,6 +26,16 @@ test("every reference leads somewhere", () => {
   }
 });
 
+test("every operation tells of its limits", () => {
+  for (const { operation } of operationsOf(document)) {
+    expect(operation["responses"]).toMatchObject({ "429": { $ref: "#/components/responses/TooManyRequests" } });
+    const [[, success] = []] = Object.entries(operation["responses"] ?? {});
+    expect(success).toMatchObject({
+      headers: { RateLimit: { $ref: "#/components/headers/RateLimit" }, "RateLimit-Policy": {} },
+    });
+  }
+});
+
 test("every method with a route is there, by its contract", () => {
   const operations = operationsOf(document);
   for (const method of services.flatMap(({ service }) => service.methods)) {

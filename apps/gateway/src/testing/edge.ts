@@ -1,6 +1,8 @@
 import { services } from "@weft/contracts";
 import { loadConfig, silentLog } from "@weft/kit";
+import type { CacheStore } from "@weft/state";
 import { createEdge, type Edge } from "../http/server.ts";
+import { EdgeLimits } from "../limits/edge-limits.ts";
 import { type GatewayConfig, settings } from "../settings.ts";
 import { FakeTransport } from "./fake-transport.ts";
 
@@ -12,14 +14,31 @@ export interface TestEdge extends AsyncDisposable {
   readonly url: string;
 }
 
+/** Limits of one edge, shared with nobody. */
+export function ownLimits(config: GatewayConfig): EdgeLimits {
+  return new EdgeLimits({ settings: config, service: "gateway", store: nobody });
+}
+
+/** A store that takes everything and knows nothing. */
+const nobody: CacheStore = {
+  capabilities: new Set(["ttl"]),
+  get: async () => undefined,
+  set: async () => "1",
+  delete: async () => {},
+};
+
 /** Listens on a free port of 127.0.0.1. */
-export async function openTestEdge(config: Partial<GatewayConfig> = {}): Promise<TestEdge> {
+export async function openTestEdge(
+  config: Partial<GatewayConfig> = {},
+  limitsOf: (config: GatewayConfig) => EdgeLimits = ownLimits,
+): Promise<TestEdge> {
   const fake = new FakeTransport();
-  const defaults = loadConfig(settings, { env: {}, argv: [] });
+  const full = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0, ...config };
   const edge = createEdge({
     services,
     transport: () => fake,
-    config: { ...defaults, port: 0, ...config },
+    config: full,
+    limits: limitsOf(full),
     log: silentLog,
   });
   const url = `http://${await edge.listen()}`;

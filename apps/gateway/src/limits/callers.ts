@@ -1,0 +1,119 @@
+import type { IncomingMessage } from "node:http";
+import { type Clock, isWeftError, withTimeout } from "@weft/kit";
+import { RecentKeys } from "@weft/resilience";
+import { adminRole, type Principal, type TokenVerifier } from "@weft/security";
+import { clientAddresses } from "./addresses.ts";
+import type { Scope } from "./config.ts";
+
+/** Whom a call counts for. */
+export interface Caller {
+  readonly scope: Exclude<Scope, "total">;
+  readonly key: string;
+}
+
+export interface CallersOptions {
+  /** Tells users apart. Without one all count by their address. */
+  readonly tokens?: TokenVerifier | undefined;
+  readonly clock: Clock;
+}
+
+/** What is known of a token: whose it is, undefined for one that is not valid. */
+interface Known {
+  readonly caller: Caller | undefined;
+  /** When it is looked at again. */
+  readonly untilMs: number;
+}
+
+/** Tokens that are remembered. */
+const maxTokens = 10_000;
+/** A token that is not used for so long is forgotten, in milliseconds; one that is not valid so long after it was looked at. */
+const idleMs = 60_000;
+/** Longest header that is looked at and remembered, in characters; tokens of the mesh have some hundreds. */
+const longest = 2048;
+/** Tokens that are looked at for the first time, at the same time; the calls of others count by address meanwhile. */
+const maxVerifying = 100;
+/** How long a call waits to learn whose token it has, in milliseconds. */
+const verifyTimeoutMs = 250;
+/** What a verifier may take for a token (RFC 7519); nothing else is worth its time. */
+const tokenForm = /^Bearer [\w-]+\.[\w-]+\.[\w-]*$/;
+
+/**
+ * Finds out whom calls count for. A token is verified once, so nobody is limited under somebody else's name; it goes on
+ * naming its user after it expired, as the serving process refuses it then anyway. A call whose token is not valid, or
+ * can't be verified now, counts for its client address.
+ */
+export class Callers {
+  readonly #tokens: TokenVerifier | undefined;
+  readonly #clock: Clock;
+  readonly #known = new RecentKeys<Known>({ maxKeys: maxTokens, idleMs });
+  readonly #verifying = new Map<string, Promise<Caller | undefined>>();
+  #addressOf = clientAddresses([]);
+
+  constructor({ tokens, clock }: CallersOptions) {
+    this.#tokens = tokens;
+    this.#clock = clock;
+  }
+
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
+  trust(proxies: readonly string[]): void {
+    this.#addressOf = clientAddresses(proxies);
+  }
+
+  /** The client address that a call came from, or its network: as it counts. */
+  addressOf(request: IncomingMessage): string {
+    return this.#addressOf(request);
+  }
+
+  /** At once, but for the first call with a token. */
+  find(request: IncomingMessage, authorization: string | undefined): Caller | Promise<Caller> {
+    if (authorization === undefined || this.#tokens === undefined) return this.#byAddress(request);
+    const nowMs = this.#clock.monotonic();
+    const known = this.#known.get(authorization, nowMs);
+    if (known !== undefined && nowMs < known.untilMs) return known.caller ?? this.#byAddress(request);
+    const verifying = this.#verify(this.#tokens, authorization);
+    if (verifying === undefined) return this.#byAddress(request);
+    return verifying.then((caller) => caller ?? this.#byAddress(request));
+  }
+
+  #byAddress(request: IncomingMessage): Caller {
+    return { scope: "address", key: this.addressOf(request) };
+  }
+
+  #verify(tokens: TokenVerifier, authorization: string): Promise<Caller | undefined> | undefined {
+    const running = this.#verifying.get(authorization);
+    if (running !== undefined) return running;
+    if (this.#verifying.size >= maxVerifying || authorization.length > longest) return undefined;
+    if (!tokenForm.test(authorization)) return undefined;
+    const verifying = this.#ask(tokens, authorization).finally(() => this.#verifying.delete(authorization));
+    this.#verifying.set(authorization, verifying);
+    return verifying;
+  }
+
+  async #ask(tokens: TokenVerifier, authorization: string): Promise<Caller | undefined> {
+    try {
+      const principal = await withTimeout(async () => tokens.verify(authorization), {
+        timeoutMs: verifyTimeoutMs,
+        what: "the look at a token",
+        clock: this.#clock,
+      });
+      return this.#remember(authorization, principal);
+    } catch (error) {
+      // It may be good with keys that its verifier gets later; where there are none, nothing is known of it.
+      if (isWeftError(error, "UNAUTHENTICATED")) return this.#remember(authorization, undefined);
+      return undefined;
+    }
+  }
+
+  #remember(authorization: string, principal: Principal | undefined): Caller | undefined {
+    const caller = principal && callerOf(principal);
+    const nowMs = this.#clock.monotonic();
+    const untilMs = caller === undefined ? nowMs + idleMs : Number.POSITIVE_INFINITY;
+    this.#known.delete(authorization);
+    this.#known.set(authorization, { caller, untilMs }, nowMs);
+    return caller;
+  }
+}
+
+function callerOf({ subject, roles }: Principal): Caller {
+  return { scope: roles.includes(adminRole) ? "admin" : "user", key: subject };
+}

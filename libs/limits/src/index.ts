@@ -1,0 +1,1 @@
+export { SharedLimiter, type SharedLimiterOptions } from "./shared-limiter.ts";
