@@ -1,0 +1,3 @@
+export { contestants } from "./contestants.ts";
+export { scenarios } from "./scenarios.ts";
+export { type Report, type Scenario, simulate } from "./simulate.ts";

@@ -1,0 +1,58 @@
+import { Cluster, type ClusterOptions, type Endpoint, type Outcome } from "@weft/resilience";
+import { decidersOf, mesh } from "./contestants.ts";
+import type { Contestant } from "./world/world.ts";
+
+/** The default policy made wrong on purpose, each in one way: the laws have to notice. */
+export const mutants = {
+  /** Places calls by latency alone. */
+  ignoresInFlight: withCluster(
+    "ignores in-flight",
+    class extends Cluster {
+      override begin(endpoint: Endpoint, isStream?: boolean): void {
+        super.begin(endpoint, isStream);
+        endpoint.inFlight = 0;
+      }
+      override end(endpoint: Endpoint, outcome: Outcome, tookMs?: number): void {
+        endpoint.inFlight = 1;
+        super.end(endpoint, outcome, tookMs);
+      }
+    },
+  ),
+  /** Always the first of those that may take the call. */
+  starves: withCluster(
+    "starves",
+    class extends Cluster {
+      constructor(options: ClusterOptions) {
+        super({ ...options, random: () => 0 });
+      }
+    },
+  ),
+  /** Sends a retry to where the call has just failed. */
+  ignoresAvoid: withCluster(
+    "ignores avoid",
+    class extends Cluster {
+      override pick(call: Parameters<Cluster["pick"]>[0]): Endpoint | undefined {
+        return super.pick(call);
+      }
+    },
+  ),
+  /** Ejects as many as it likes. */
+  ejectsAll: mesh("ejects all", { outliers: { maxEjectedShare: 1 }, balancing: { panicShare: 0 } }),
+  /** Never takes anybody back. */
+  neverReadmits: mesh("never readmits", { outliers: { baseEjectionMs: 1e9, maxEjectionMs: 1e9 } }),
+  /** Retries as long as there is time. */
+  retriesWithoutBudget: mesh("retries without budget", {
+    retry: { maxTries: 10, budgetShare: 1e6, budgetBurst: 1e6, overloadShare: 1 },
+    breaker: { enabled: false },
+  }),
+} as const;
+
+function withCluster(name: string, Kind: typeof Cluster): Contestant {
+  return {
+    name,
+    newDeciders: (options) => {
+      const { client, zone, ...parts } = options;
+      return { ...decidersOf(options, {}), cluster: new Kind({ ...parts, caller: { id: client, zone } }) };
+    },
+  };
+}
