@@ -1,0 +1,163 @@
+import { randomInt } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Random } from "@weft/chaos-tests";
+import { errorCode, watchSignals } from "@weft/kit";
+import { cancelStorm } from "./cancels.ts";
+import { overload } from "./overload.ts";
+import { linesOf, type Row, rowOf, withTable } from "./report.ts";
+import { scenarios } from "./scenarios.ts";
+import { findRate, type Outcome, survive } from "./survival.ts";
+import { World } from "./world.ts";
+
+const names = [...scenarios.map(({ name }) => name), "cancel", "overload"];
+const usage = `npm run survive -- [--profile embedded|stack] [--scenario NAME]… [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--write]
+
+  --profile P    on what the mesh runs; default embedded
+  --scenario S   one of ${names.join(", ")}; can be given several times; default: all
+  --seconds N    how long calls count in each scenario: a third before the fault, one with it, one after it; default 60
+  --callers N    callers at the same time, each with a connection of its own; default 1000
+  --rate R       calls a second of all callers together; default: half of what the machine gives, found by trying
+  --seed S       a whole number that the calls follow from; default: any
+  --json         every line is a JSON object
+  --write        puts the results into docs/reference/balancing.md
+
+Exit code 0: in every scenario no call failed that may be retried, calls were as fast as before in time, the healthy
+replicas shared the load evenly, and retries stayed within their budget.`;
+
+const resultsPath = join(import.meta.dirname, "../results.json");
+const pagePath = join(import.meta.dirname, "../../../docs/reference/balancing.md");
+const warmUpMs = 10_000;
+const storm = { cancelled: 5000, innocent: 1000 };
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const flags = readFlags();
+  if (flags === undefined) {
+    console.error(usage);
+    return 2;
+  }
+  const end = new AbortController();
+  using _signals = watchSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => end.abort(new Error("interrupted")));
+  const folder = await mkdtemp(join(tmpdir(), "weft-survival-"));
+  try {
+    const rows = await run(flags, folder, end.signal);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    if (flags.write) await write(rows);
+    return rows.every(({ holds }) => holds) ? 0 : 1;
+  } catch (error) {
+    if (end.signal.aborted) {
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+      console.error("interrupted");
+      return 130;
+    }
+    console.error(error);
+    console.error(`all that was there is kept in ${folder}`);
+    return 1;
+  }
+}
+
+async function run(flags: Flags, folder: string, signal: AbortSignal): Promise<readonly Row[]> {
+  const { profile, seconds, callers, seed, json } = flags;
+  const say = (line: string): void => console.log(line);
+  await using world = await World.open({ profile, folder, random: new Random(seed), signal });
+  const perSecond = flags.rate ?? (await findRate(world, { seed }));
+  const about = { profile, perSecond };
+  say(
+    json
+      ? JSON.stringify({ event: "start", seed, callers, seconds, ...about })
+      : `seed ${seed}, ${profile}, ${callers} callers, ${perSecond} calls/s`,
+  );
+  const rows: Row[] = [];
+  const tell = (outcome: Outcome): void => {
+    const row = rowOf(outcome, about);
+    rows.push(row);
+    const { failures, examples, decisions } = outcome;
+    if (json) say(JSON.stringify({ event: "scenario", ...row, decisions, failures, examples }));
+    else for (const line of linesOf(outcome)) say(line);
+  };
+  const options = { forMs: seconds * 1000, warmUpMs, callers, perSecond, seed, signal };
+  for (const scenario of scenarios) {
+    if (!flags.scenarios.includes(scenario.name)) continue;
+    signal.throwIfAborted();
+    tell(await survive(scenario, world, options));
+  }
+  if (flags.scenarios.includes("cancel")) {
+    await world.place("nothing");
+    tell(await cancelStorm(world, storm));
+  }
+  if (flags.scenarios.includes("overload")) tell(await overload(world, options));
+  return rows;
+}
+
+/** Keeps the results of other scenarios and profiles. */
+async function write(rows: readonly Row[]): Promise<void> {
+  const isNew = (old: Row): boolean =>
+    rows.some(({ scenario, profile }) => scenario === old.scenario && profile === old.profile);
+  const kept = (JSON.parse((await readIfThere(resultsPath)) || "[]") as readonly Row[]).filter((old) => !isNew(old));
+  const place = ({ scenario, profile }: Row): string => `${profile} ${names.indexOf(scenario)}`;
+  const all = [...kept, ...rows].toSorted((a, b) => place(a).localeCompare(place(b)));
+  await writeFile(resultsPath, `${JSON.stringify(all, null, 2)}\n`);
+  await writeFile(pagePath, withTable(await readIfThere(pagePath), all));
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return "";
+    throw error;
+  }
+}
+
+interface Flags {
+  readonly profile: "embedded" | "stack";
+  readonly scenarios: readonly string[];
+  readonly seconds: number;
+  readonly callers: number;
+  readonly rate: number | undefined;
+  readonly seed: number;
+  readonly json: boolean;
+  readonly write: boolean;
+}
+
+/** Undefined when they make no sense, or help is asked for. */
+function readFlags(): Flags | undefined {
+  const values = parse();
+  if (values === undefined || values.help) return undefined;
+  const { profile, json, write: writes, scenario } = values;
+  const [seconds, callers, seed, rate] = [values.seconds, values.callers, values.seed, values.rate].map(wholeNumber);
+  if (profile !== "embedded" && profile !== "stack") return undefined;
+  if (!seconds || !callers || seed === undefined || rate === undefined) return undefined;
+  if (!scenario.every((name) => names.includes(name))) return undefined;
+  const wanted = scenario.length === 0 ? names : scenario;
+  return { profile, scenarios: wanted, seconds, callers, rate: rate || undefined, seed, json, write: writes };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        profile: { type: "string", default: "embedded" },
+        scenario: { type: "string", multiple: true, default: [] },
+        seconds: { type: "string", default: "60" },
+        callers: { type: "string", default: "1000" },
+        rate: { type: "string", default: "0" },
+        seed: { type: "string", default: String(randomInt(1_000_000)) },
+        json: { type: "boolean", default: false },
+        write: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch {
+    // A flag that there is not.
+    return undefined;
+  }
+}
+
+function wholeNumber(text: string): number | undefined {
+  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Windows } from "./histogram.ts";
+import { Load } from "./load.ts";
+import type { Outcome, SurvivalOptions } from "./survival.ts";
+import { recoveredAfter } from "./verdict.ts";
+import type { World } from "./world.ts";
+
+/** How soon calls are as fast as before once the flood is over, in milliseconds. */
+const recoveryMs = 2000;
+
+/**
+ * All callers call without a pause, those that were turned down too: far more than the machine gives. Whoever is not
+ * served has to be told so and when to come again; nothing else may happen to a call, and when it is over all is as
+ * before. How much is served meanwhile is not judged here, where the callers take the processor from the mesh.
+ */
+export async function overload(world: World, options: SurvivalOptions): Promise<Outcome> {
+  const { forMs, warmUpMs, callers, perSecond, seed, signal } = options;
+  await world.place("nothing");
+  const { urls, token, ids } = world;
+  await using load = await Load.open({ urls, token, ids, callers, seed, name: `overload${seed}` });
+  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal });
+  await load.pace(perSecond);
+  await pause(warmUpMs);
+  const beforeMs = load.now();
+  await load.count();
+  await pause(forMs / 3);
+  await load.pace(0);
+  const faultMs = load.now();
+  await load.flood(forMs / 3);
+  const mendedMs = load.now();
+  await load.pace(perSecond);
+  await pause(forMs / 3);
+  const endMs = load.now();
+  const { tallies, windows: json, failures, examples, resent } = await load.end();
+  await world.check();
+
+  const { read, write, once } = tallies;
+  const failed = read.failed + write.failed - read.refused - write.refused;
+  const windows = Windows.from(json);
+  const p99 = (fromMs: number, toMs: number): number => windows.between(fromMs, toMs).quantile(0.99);
+  const before = p99(beforeMs, faultMs);
+  const back = recoveredAfter(windows, mendedMs, endMs, before * 1.2);
+  const isBack = back !== undefined && back <= recoveryMs;
+  return {
+    scenario: "overload",
+    verdict: {
+      holds: failed === 0 && isBack,
+      checks: [
+        { name: "failed", holds: failed === 0, value: failed, limit: 0 },
+        { name: "recovery", holds: isBack, value: back, limit: recoveryMs },
+      ],
+      calls: read.calls + write.calls + once.calls,
+      failedOnce: once.failed - once.refused,
+      p99: { before, fault: p99(faultMs, mendedMs), after: p99(mendedMs, endMs) },
+    },
+    sickShare: undefined,
+    resent,
+    degraded: read.degraded + write.degraded,
+    failures: failures.toSorted(([, a], [, b]) => b - a),
+    examples: examples
+      .filter(({ what }) => !what.includes(": refused "))
+      .map((one) => ({ ...one, atMs: one.atMs - faultMs })),
+    decisions: {},
+  };
+}

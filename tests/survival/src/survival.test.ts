@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Random } from "@weft/chaos-tests";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { cancelStorm } from "./cancels.ts";
+import { linesOf } from "./report.ts";
+import { scenarios } from "./scenarios.ts";
+import { type Outcome, survive } from "./survival.ts";
+import { World } from "./world.ts";
+
+let world: World;
+const stack = new AsyncDisposableStack();
+const end = new AbortController();
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "weft-survival-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+  world = stack.use(await World.open({ profile: "embedded", folder, random: new Random(7), signal: end.signal }));
+}, 300_000);
+
+afterAll(() => stack.disposeAsync(), 120_000);
+
+/**
+ * A short and gentle load: whether a call fails is the same under any, and how fast it is is for a machine to say that
+ * does nothing else. Calls that failed before the fault had no fault to survive: such a machine tells nothing.
+ */
+const gentle = { warmUpMs: 1000, callers: 50, perSecond: 50, seed: 7, signal: end.signal };
+
+function told(outcome: Outcome): Outcome {
+  for (const line of linesOf(outcome)) console.info(line);
+  return outcome;
+}
+
+test.each([
+  ["kill", 3000],
+  ["stop", 6000],
+  ["failing", 3000],
+  ["rolling", 1500],
+])("%s: no call fails that may be retried", { timeout: 180_000 }, async (name, forMs) => {
+  const scenario = scenarios.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`there is no ${name}`);
+  const { verdict, examples } = told(await survive(scenario, world, { ...gentle, forMs }));
+  expect(examples.filter(({ atMs }) => atMs >= 0)).toEqual([]);
+  expect(verdict.calls).toBeGreaterThan(50);
+});
+
+test("a storm of cancelled calls hurts none beside it", { timeout: 60_000 }, async () => {
+  const { verdict, failures } = told(await cancelStorm(world, { cancelled: 2500, innocent: 500 }));
+  expect(verdict.holds, JSON.stringify(failures)).toBe(true);
+});

@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Example } from "./callers.ts";
+import { Windows } from "./histogram.ts";
+import { Load } from "./load.ts";
+import { type Decisions, decisionsOf, servedBy } from "./metrics.ts";
+import type { Scenario } from "./scenarios.ts";
+import { judge, type Verdict } from "./verdict.ts";
+import { crowded, lastReplica as sickNumber, type World } from "./world.ts";
+
+export interface SurvivalOptions {
+  /** How long calls count: a third before the fault, one with it, one after it. In milliseconds. */
+  readonly forMs: number;
+  /** The callers' first time, which does not count, in milliseconds. */
+  readonly warmUpMs: number;
+  readonly callers: number;
+  /** Calls in a second, of all callers together. */
+  readonly perSecond: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+}
+
+/** How a scenario went. */
+export interface Outcome {
+  readonly scenario: string;
+  readonly verdict: Verdict;
+  /** Of all calls during the fault, how many the sick replicas got; undefined when they can't say. */
+  readonly sickShare: number | undefined;
+  /** Sent again by the callers, at another gateway. */
+  readonly resent: number;
+  /** Answered by a fallback. */
+  readonly degraded: number;
+  /** How often each way to fail was met, most often first. */
+  readonly failures: readonly (readonly [what: string, count: number])[];
+  /** The first failures of calls that may be retried; `atMs` from the beginning of the fault. */
+  readonly examples: readonly Example[];
+  /** What the gateways decided about their calls since the fault began, by kind. */
+  readonly decisions: Readonly<Record<string, number>>;
+}
+
+/** Runs a scenario in a world where nothing is wrong, and leaves it so. */
+export async function survive(scenario: Scenario, world: World, options: SurvivalOptions): Promise<Outcome> {
+  const { forMs, warmUpMs, callers, perSecond, seed, signal } = options;
+  await world.place(scenario.before);
+  const { urls, token, ids } = world;
+  await using load = await Load.open({ urls, token, ids, callers, seed, name: `${scenario.name}${seed}` });
+  const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal });
+  await load.pace(perSecond);
+  await pause(warmUpMs);
+  const beforeMs = load.now();
+  await load.count();
+  await pause(forMs / 3);
+
+  const decidedBefore = await decisionsOf(world.gateways);
+  const faultMs = load.now();
+  await scenario.inflict(world, signal);
+  // Who takes the calls of the sick is seen when that is settled.
+  await pause(Math.min(scenario.recoveryMs ?? 0, forMs / 12));
+  const servedFrom = await served(world, scenario);
+  await pause(Math.max(0, faultMs + forMs / 3 - load.now()));
+  const servedTo = await served(world, scenario);
+  const mendedMs = load.now();
+  await scenario.mend(world);
+  await pause(Math.max(0, mendedMs + forMs / 3 - load.now()));
+
+  const endMs = load.now();
+  const { tallies, windows, failures, examples, resent } = await load.end();
+  const decided = await decisionsOf(world.gateways);
+  await world.check();
+  const healthy = countsSince(servedTo.healthy, servedFrom.healthy);
+  const decisions = since(decided ?? new Map(), decidedBefore ?? new Map());
+  const verdict = judge(
+    {
+      tallies,
+      windows: Windows.from(windows),
+      beforeMs,
+      faultMs,
+      mendedMs,
+      endMs,
+      served: healthy,
+      retries: decided === undefined ? undefined : (decisions["retried"] ?? 0) + (decisions["hedged"] ?? 0),
+    },
+    { recoveryMs: scenario.recoveryMs },
+  );
+  return {
+    scenario: scenario.name,
+    verdict,
+    sickShare: shareOf(countsSince(servedTo.sick, servedFrom.sick), healthy),
+    resent,
+    degraded: tallies.read.degraded + tallies.write.degraded,
+    failures: failures.toSorted(([, a], [, b]) => b - a),
+    examples: examples.map((example) => ({ ...example, atMs: example.atMs - faultMs })),
+    decisions,
+  };
+}
+
+/** A rate that the machine holds: this share of what a few callers get when they call without a pause. */
+const heldShare = 0.5;
+const probeCallers = 64;
+const probeMs = 5000;
+
+/** Calls a second that this world holds, found by trying. */
+export async function findRate(world: World, { seed }: { readonly seed: number }): Promise<number> {
+  const { urls, token, ids } = world;
+  await using load = await Load.open({ urls, token, ids, callers: probeCallers, seed, name: `probe${seed}` });
+  // The first time makes everything warm.
+  await load.probe(probeCallers, probeMs);
+  return Math.floor(heldShare * (await load.probe(probeCallers, probeMs)));
+}
+
+/** Calls by service, and in it by replica. */
+type Counts = Readonly<Record<string, readonly number[]>>;
+
+/** What the replicas have served since their start; of sick ones, also what was failed before them. */
+async function served(
+  world: World,
+  { healthy, before: kind }: Scenario,
+): Promise<{ readonly healthy: Counts; readonly sick: Counts }> {
+  const countsOf = async (numbers: readonly number[]): Promise<Counts> => {
+    const entries = crowded.map(async (service) => {
+      const counts = numbers.map((number) => servedBy(world.replica(service, number)));
+      return [service, await Promise.all(counts)] as const;
+    });
+    return numbers.length === 0 ? {} : Object.fromEntries(await Promise.all(entries));
+  };
+  const sick = kind === "nothing" ? {} : { ...(await countsOf([sickNumber])) };
+  const { before } = world;
+  if (before.kind === "calls") sick["failed"] = before.proxies.map(({ failed }) => failed);
+  return { healthy: await countsOf(healthy), sick };
+}
+
+function countsSince(now: Counts, before: Counts): Counts {
+  const entries = Object.entries(now);
+  return Object.fromEntries(
+    entries.map(([key, counts]) => [key, counts.map((count, at) => count - (before[key]?.[at] ?? 0))]),
+  );
+}
+
+function shareOf(part: Counts, rest: Counts): number | undefined {
+  const sum = (counts: Counts): number =>
+    Object.values(counts)
+      .flat()
+      .reduce((total, one) => total + one, 0);
+  return Object.keys(part).length === 0 ? undefined : sum(part) / (sum(part) + sum(rest));
+}
+
+/** What was decided meanwhile, by kind. Instances that are new have begun with none. */
+function since(now: Decisions, before: Decisions): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const [instance, kinds] of now) {
+    for (const [kind, count] of kinds) {
+      counts[kind] = (counts[kind] ?? 0) + count - (before.get(instance)?.get(kind) ?? 0);
+    }
+  }
+  return counts;
+}
