@@ -19,6 +19,8 @@ const rounds = 5;
 const warmUpRequests = 40_000;
 const peers = join(import.meta.dirname, "peers");
 const gatewayMain = join(import.meta.dirname, "../../apps/gateway/src/main.ts");
+/** Sign-ups are limited, too, and at the same cost, but not to what one person may do. */
+const limits = JSON.stringify({ auth: { address: "1000000/1s" } });
 const newUser = { email: "ada@example.org", name: "Ada Lovelace", bio: "mathematician", tags: ["a", "b"] };
 
 const addressOf = (message: unknown): string | undefined => (message as { address?: string }).address;
@@ -98,7 +100,7 @@ export const gateway: Benchmark = {
       await using backend = await startChild(join(peers, "backend.ts"), { args: [dataDir], addressOf });
       await using proxy = await startChild(join(peers, "fastify-proxy.ts"), { args: [backend.address], addressOf });
       await using ours = await startChild(gatewayMain, {
-        env: { WEFT_DATA_DIR: dataDir, WEFT_PORT: "0", WEFT_LOG_LEVEL: "warn" },
+        env: { WEFT_DATA_DIR: dataDir, WEFT_PORT: "0", WEFT_LOG_LEVEL: "warn", WEFT_GATEWAY_LIMITS: limits },
         addressOf: (message) => (message as { listeners?: string[] }).listeners?.[0],
       });
       const callGet = caller(backend.address, getUser);

@@ -7,8 +7,9 @@ import { kafka } from "./kafka.ts";
 import { freshness, freshnessStack, loading, startUp } from "./mesh.ts";
 import { meshClient } from "./mesh-client.ts";
 import { eventLatency, relay } from "./outbox.ts";
+import { overload } from "./overload.ts";
 import { page } from "./page.ts";
-import type { Result } from "./result.ts";
+import type { Result, RunOptions } from "./result.ts";
 import { state } from "./state.ts";
 
 const benchmarks = [
@@ -23,14 +24,19 @@ const benchmarks = [
   relay,
   eventLatency,
   freshnessStack,
+  overload,
 ];
 const resultsPath = join(import.meta.dirname, "../results.json");
 const pagePath = join(import.meta.dirname, "../../docs/reference/performance.md");
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });
-process.exitCode = await main(positionals, values.json ?? false);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "boolean" }, seconds: { type: "string" } },
+});
+const seconds = values.seconds === undefined ? {} : { seconds: Number(values.seconds) };
+process.exitCode = await main(positionals, values.json ?? false, seconds);
 
-async function main(names: readonly string[], json: boolean): Promise<number> {
+async function main(names: readonly string[], json: boolean, options: RunOptions): Promise<number> {
   if (process.platform !== "linux") {
     console.error("the benchmarks read CPU time and memory of processes from /proc, so they run on Linux only");
     return 1;
@@ -43,7 +49,7 @@ async function main(names: readonly string[], json: boolean): Promise<number> {
   const results = await readResults();
   for (const benchmark of benchmarks) {
     if (names.length > 0 && !names.includes(benchmark.name)) continue;
-    const rows = await benchmark.run();
+    const rows = await benchmark.run(options);
     results.set(benchmark.name, rows);
     for (const row of rows) console.log(json ? JSON.stringify(row) : line(row));
   }

@@ -11,12 +11,18 @@ export interface Result {
   readonly unit: string;
 }
 
+/** What the command line says of how benchmarks are run. */
+export interface RunOptions {
+  /** How long what lasts is to last, where a benchmark has a length to choose. */
+  readonly seconds?: number;
+}
+
 /** A benchmark: one name on the command line, one or more lines. */
 export interface Benchmark {
   readonly name: string;
   /** One sentence for the page: what is measured against what. */
   readonly about: string;
-  run(): Promise<readonly Result[]>;
+  run(options?: RunOptions): Promise<readonly Result[]>;
 }
 
 export function median(values: readonly number[]): number {
