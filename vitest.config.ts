@@ -9,8 +9,8 @@ const native = {
 const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
 
 const system = {
-  // Chaos has servers of its own, to kill.
-  include: hasStack ? ["tests/system/**/*.test.ts"] : ["tests/{system,chaos}/**/*.test.ts"],
+  // Chaos and survival have servers of their own, to kill.
+  include: hasStack ? ["tests/system/**/*.test.ts"] : ["tests/{system,chaos,survival}/**/*.test.ts"],
   exclude: ["**/node_modules/**", "**/*.stack.test.ts"],
   // Each file starts the whole mesh: one at a time.
   fileParallelism: false,

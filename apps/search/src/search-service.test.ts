@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { JsonObject } from "@weft/kit";
+import { type JsonObject, type Reason, WeftError } from "@weft/kit";
 import type { SearchEngine } from "@weft/search";
 import { openEmbeddedSearch } from "@weft/search-embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exportDocuments } from "./app/export-documents.ts";
-import { search, type SearchInput } from "./app/search.ts";
+import { search, type SearchInput, searchWithFallback } from "./app/search.ts";
 import { suggest } from "./app/suggest.ts";
 import { toFacets, toHit } from "./rpc/convert.ts";
 
@@ -104,4 +104,29 @@ test("an export gives every match, in bounded messages", async () => {
   expect(batches.length).toBeGreaterThan(1);
   const ids = batches.flat().map((bytes) => (JSON.parse(Buffer.from(bytes).toString()) as { id: string }).id);
   expect(new Set(ids).size).toBe(count);
+});
+
+test("another index answers for one that can't, with a single page, and not for a mistake", async () => {
+  const failing = (reason: Reason): SearchEngine =>
+    new Proxy(engine, {
+      get: (target, name) => {
+        if (name !== "search") return Reflect.get(target, name);
+        return async (index: string, query: Parameters<SearchEngine["search"]>[1]) => {
+          if (index !== "things") throw new WeftError(reason, "its shards are gone");
+          return engine.search(index, query);
+        };
+      },
+    });
+  const asked = { index: "new-things", fallbackIndex: "things", q: "", filter: "", facets: [], sort: "" };
+  const input = { ...asked, pageSize: 0, pageToken: "", highlight: false };
+  const page = await searchWithFallback(failing("UNAVAILABLE"), input);
+  expect([page.hits.length, page.totalHits, page.next, page.degraded]).toEqual([20, count, undefined, true]);
+  const good = await searchWithFallback(failing("UNAVAILABLE"), { ...input, index: "things" });
+  expect([good.hits.length, good.next, good.degraded]).toEqual([20, expect.any(String), false]);
+  const others = [{ fallbackIndex: "" }, { fallbackIndex: "older-things" }, { pageToken: good.next ?? "" }];
+  for (const other of others) {
+    const answer = searchWithFallback(failing("UNAVAILABLE"), { ...input, ...other });
+    await expect(answer).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  }
+  await expect(searchWithFallback(failing("NOT_FOUND"), input)).rejects.toMatchObject({ reason: "NOT_FOUND" });
 });

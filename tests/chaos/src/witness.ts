@@ -116,8 +116,10 @@ export class Witness implements AsyncDisposable {
   }
 
   async #ask<Body>(path: string): Promise<Body> {
-    const { status, body } = await rest<Body>(this.#mesh, path, { timeoutMs: 30_000 });
+    const { status, headers, body } = await rest<Body>(this.#mesh, path, { timeoutMs: 30_000 });
     if (status !== 200) throw new Error(`${path} answered ${status}`);
+    // Not what is, but what was.
+    if (headers.has("weft-degraded")) throw new Error(`${path} got a degraded answer`);
     return body;
   }
 }

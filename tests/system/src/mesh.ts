@@ -189,7 +189,7 @@ function serversOfRun(): ServerUrls | undefined {
  * The blocks of a mesh on real servers. Meshes share those, each under a namespace of its own, which a mesh on the same
  * folder finds again.
  */
-function urlsOn(servers: ServerUrls, dataDir: string): BlockUrls {
+export function urlsOn(servers: ServerUrls, dataDir: string): BlockUrls {
   const namespace = `t${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
   const named = (url: string): string => `${url}?namespace=${namespace}`;
   const database = new URL(servers.postgres);
@@ -207,7 +207,7 @@ function urlsOn(servers: ServerUrls, dataDir: string): BlockUrls {
 }
 
 /** Variables that say the same. */
-function environmentOf(dataDir: string, urls: BlockUrls, profile: Profile): Record<string, string> {
+export function environmentOf(dataDir: string, urls: BlockUrls, profile: Profile): Record<string, string> {
   const entries = Object.entries(urls).map(([block, url]: [string, string]) => [`WEFT_${block.toUpperCase()}`, url]);
   return { WEFT_DATA_DIR: dataDir, WEFT_PROFILE: profile, ...Object.fromEntries(entries) };
 }

@@ -7,6 +7,7 @@ import { type Mesh, type MeshProcess, startMesh } from "./mesh.ts";
 import {
   allIndexed,
   firstUser,
+  isDegraded,
   Load,
   type LogLine,
   recovered,
@@ -157,12 +158,14 @@ describeBackend("redis", (server) => {
 });
 
 describeBackend("elasticsearch", (server) => {
-  test("the server is killed: queries fail fast with a reason, and indexing catches up", limit, async () => {
+  test("the server is killed: queries are answered as degraded, and indexing catches up", limit, async () => {
     await using mesh = await startMesh({ env: { WEFT_SEARCH: server().url } });
     const outage = await killUnderLoad(mesh, server());
     succeeded(outage.before, ...all);
     succeeded(outage.during, "create user", "get user", "notifications");
-    failedFast(outage.during, "search", 2500);
+    const searches = outage.during.filter(({ name }) => name === "search");
+    succeeded(searches, "search");
+    expect(searches.filter(({ body, tookMs }) => !isDegraded(body) || tookMs > 2500)).toEqual([]);
     succeeded(outage.after, ...all);
     expect(outage.unready).toEqual(["indexer", "search"]);
     isTold(outage);

@@ -96,6 +96,16 @@ export function usualCalls(mesh: Mesh, userId: string): readonly Call[] {
   ];
 }
 
+/** Whether it was answered, and by whom it was meant for. */
+export function isGood({ status, body }: Result): boolean {
+  return status >= 200 && status < 300 && !isDegraded(body);
+}
+
+/** Whether a body says that it is not what it could be. */
+export function isDegraded(body: unknown): boolean {
+  return (body as { readonly degraded?: boolean } | undefined)?.degraded === true;
+}
+
 /** For messages: how many of each status and reason, and the longest time, by call. */
 export function summary(results: readonly Result[]): Record<string, Record<string, string>> {
   const byName = Map.groupBy(results, ({ name }) => name);
@@ -117,6 +127,8 @@ export interface LogLine {
   readonly service: string;
   readonly level: string;
   readonly msg: string;
+  /** The kind of decision that it tells of; empty for what else there is to say. */
+  readonly decision: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
 }
@@ -129,11 +141,12 @@ export async function warningsSince(mesh: Mesh, since: number): Promise<readonly
     .flatMap((text) => text.split("\n"))
     .filter((line) => line.startsWith("{"))
     .map((line): LogLine => {
-      const { service, level, msg, time } = JSON.parse(line) as Record<string, unknown>;
+      const { service, level, msg, decision = "", time } = JSON.parse(line) as Record<string, unknown>;
       return {
         service: String(service),
         level: String(level),
         msg: String(msg),
+        decision: String(decision),
         time: new Date(String(time)).getTime(),
       };
     })
@@ -191,7 +204,7 @@ export async function recovered(load: Load, timeoutMs: number): Promise<number> 
   let from = startedAt;
   const isWell = (): boolean => {
     const now = performance.now();
-    const failed = load.between(startedAt, now).filter(({ status }) => status < 200 || status >= 300);
+    const failed = load.between(startedAt, now).filter((result) => !isGood(result));
     from = Math.max(startedAt, ...failed.map(({ at }) => at + 1));
     const kinds = new Set(load.between(from, now).map(({ name }) => name));
     return now - from >= windowMs && kinds.size === load.kinds;

@@ -53,7 +53,7 @@ const vendors = {
 } as const;
 
 test.each([
-  ["gateway", ["Fastify", "SQLite"]],
+  ["gateway", ["Fastify", "Redis", "SQLite"]],
   ["indexer", ["Elasticsearch", "Kafka", "Redis", "SQLite"]],
   ["notification", ["Kafka", "Redis", "SMTP", "SQLite"]],
   ["search", ["Elasticsearch", "Redis", "SQLite"]],

@@ -1,4 +1,5 @@
 import { pageSize, parseFilter, parseOrderBy } from "@weft/filter";
+import { isWeftError } from "@weft/kit";
 import type { SearchEngine, SearchPage } from "@weft/search";
 
 /** What a caller asks of an index, as the contract has it. */
@@ -13,6 +14,12 @@ export interface SearchInput {
   readonly pageSize: number;
   readonly pageToken: string;
   readonly highlight: boolean;
+}
+
+/** What a caller asks, and where if that fails. */
+export interface SearchWithFallback extends SearchInput {
+  /** Empty for none. */
+  readonly fallbackIndex: string;
 }
 
 const pageLimits = { default: 20, max: 200 };
@@ -30,6 +37,24 @@ export async function search(engine: SearchEngine, input: SearchInput): Promise<
     ...(input.sort.trim() === "" ? {} : { sort: parseOrderBy(input.sort, await fieldsOf(engine, index)) }),
     ...(input.pageToken === "" ? {} : { after: input.pageToken }),
   });
+}
+
+/**
+ * As `search`; where the index can't answer (it is no mistake of the caller's), the first page of another one, which has
+ * no further page: the next request asks `index` again, which would not know the token.
+ */
+export async function searchWithFallback(
+  engine: SearchEngine,
+  input: SearchWithFallback,
+): Promise<SearchPage & { readonly degraded: boolean }> {
+  try {
+    return { ...(await search(engine, input)), degraded: false };
+  } catch (error) {
+    const isDown = isWeftError(error, "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED");
+    if (!isDown || input.fallbackIndex === "" || input.pageToken !== "") throw error;
+    const { next: _, ...page } = await search(engine, { ...input, index: input.fallbackIndex });
+    return { ...page, degraded: true };
+  }
 }
 
 async function fieldsOf(engine: SearchEngine, index: string): Promise<Iterable<string>> {

@@ -2,7 +2,7 @@ import { SearchService } from "@weft/contracts/search";
 import { implement, type ServiceImplementation } from "@weft/rpc";
 import type { SearchEngine } from "@weft/search";
 import { exportDocuments } from "../app/export-documents.ts";
-import { search } from "../app/search.ts";
+import { searchWithFallback } from "../app/search.ts";
 import { suggest } from "../app/suggest.ts";
 import { toFacets, toHit } from "./convert.ts";
 
@@ -10,13 +10,14 @@ import { toFacets, toHit } from "./convert.ts";
 export function searchService(engine: SearchEngine): ServiceImplementation {
   return implement(SearchService, {
     search: async (request) => {
-      const { hits, totalHits, totalExact, facets, next } = await search(engine, request);
+      const { hits, totalHits, totalExact, facets, next, degraded } = await searchWithFallback(engine, request);
       return {
         hits: hits.map(toHit),
         totalHits,
         totalExact,
         facets: toFacets(facets),
         nextPageToken: next ?? "",
+        degraded,
       };
     },
     suggest: async (request) => ({
