@@ -29,5 +29,5 @@ export { type Log, silentLog } from "./log.ts";
 export { type Code, isReason, type Reason, reasonOfCode, reasons } from "./reasons.ts";
 export { randomHex } from "./random.ts";
 export { Secret } from "./secret.ts";
-export { parseServerUrl, type ServerUrl, type ServerUrlOptions } from "./server-url.ts";
+export { hostAndPort, parseServerUrl, type ServerUrl, type ServerUrlOptions } from "./server-url.ts";
 export { watchSignals } from "./signals.ts";

@@ -81,3 +81,8 @@ function invalid(scheme: string, why: string, cause?: unknown): WeftError {
   const form = `${scheme}://[user:password@]host[:port][,…][/path][?namespace=weft]`;
   return new WeftError("INVALID_CONFIGURATION", `the URL is not of the form ${form}: ${why}`, { cause });
 }
+
+/** `host:port`, with an IPv6 address in brackets. */
+export function hostAndPort(host: string, port: number | string): string {
+  return `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
+}

@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from "node:http";
-import { WeftError } from "@weft/kit";
+import { hostAndPort, WeftError } from "@weft/kit";
 import type { ServerStats, TransportStatus } from "@weft/rpc";
 import type { Metrics } from "@weft/telemetry";
 import type { Readiness } from "./readiness.ts";
@@ -50,7 +50,9 @@ export async function openAdmin(options: AdminOptions): Promise<AdminServer> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => {
       reject(
-        new WeftError("FAILED_PRECONDITION", `can't listen on ${host}:${port}: ${error.message}`, { cause: error }),
+        new WeftError("FAILED_PRECONDITION", `can't listen on ${hostAndPort(host, port)}: ${error.message}`, {
+          cause: error,
+        }),
       );
     });
     server.listen(port, host, resolve);
@@ -58,7 +60,7 @@ export async function openAdmin(options: AdminOptions): Promise<AdminServer> {
   const bound = server.address();
   if (bound === null || typeof bound === "string") throw new WeftError("INTERNAL", "a TCP server without a port");
   return {
-    address: `${host}:${bound.port}`,
+    address: hostAndPort(host, bound.port),
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

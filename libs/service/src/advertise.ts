@@ -1,4 +1,5 @@
 import { hostname, networkInterfaces } from "node:os";
+import { hostAndPort } from "@weft/kit";
 
 /** Listens on every address of the machine, so it is none that a caller can use. */
 const everyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]", "*"]);
@@ -13,7 +14,7 @@ export function advertised(address: string, advertiseHost: string | undefined, a
   const host = address.slice(0, colon);
   const named = advertiseHost ?? (everyAddress.has(host) ? machineAddress() : host);
   const port = advertisePort === 0 ? address.slice(colon + 1) : advertisePort;
-  return `${named.includes(":") && !named.startsWith("[") ? `[${named}]` : named}:${port}`;
+  return hostAndPort(named, port);
 }
 
 function machineAddress(): string {

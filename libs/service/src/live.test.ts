@@ -13,7 +13,7 @@ const settings = {
     hot: true,
     about: "Rules.",
     read: (value: JsonValue) =>
-      JSON.stringify(value).includes("bad")
+      /bad|red.*green/.test(JSON.stringify(value))
         ? { problems: Array.from({ length: JSON.stringify(value).includes("worst") ? 5000 : 1 }, () => bad) }
         : { value: value as Readonly<Record<string, JsonValue>> },
   }),
@@ -115,6 +115,22 @@ test("a bad part leaves the others in use", () => {
     { setting: "rules.x", problems: ["rules.a.b is bad"] },
     { setting: "rules.z", problems: [expect.stringContaining("is not JSON")] },
   ]);
+});
+
+test("of two parts that don't go together the later one is passed over, and spoils no other", () => {
+  const rules = seen(settings.rules);
+  const start = { a: { b: 1, c: 2 } };
+  hold({ "rules.e": "1", "rules.c": '"red"', "rules.d": '"green"' });
+  hold({ "rules.e": "2" });
+  expect(rules.slice(1)).toEqual([
+    { ...start, c: "red", e: 1 },
+    { ...start, c: "red", e: 2 },
+  ]);
+  expect(lines.filter(({ level }) => level === "warn").map(({ fields }) => fields)).toEqual([
+    { setting: "rules.d", problems: ["rules.a.b is bad"] },
+  ]);
+  hold({ "rules.c": undefined });
+  expect(rules.at(-1)).toEqual({ ...start, d: "green", e: 2 });
 });
 
 test("a value with thousands of problems is a line that can be read", () => {

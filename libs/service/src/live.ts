@@ -18,10 +18,15 @@ interface Entry {
   value: unknown;
   /** The items that `value` was made of, to tell a change. */
   madeOf: string;
+  /** Keys of those among them that don't go together with the others. */
+  odd: Set<string>;
 }
 
-/** Problems that one line names: a value may have thousands. */
-const mostProblems = 20;
+/** An item, and its text. */
+type Part = readonly [key: string, text: string];
+
+/** Problems or keys that one line names: there may be thousands. */
+const mostNamed = 20;
 
 /**
  * The settings of a process as they are now: what it was started with, under what the configuration block holds of
@@ -49,7 +54,15 @@ export class LiveSettings {
     for (const [key, setting] of Object.entries(settings)) {
       const value = values[key];
       this.#settings.set(setting.name, setting);
-      if (setting.hot) this.#hot.set(setting.name, { setting, start: value, appliers: new Set(), value, madeOf: "[]" });
+      if (setting.hot)
+        this.#hot.set(setting.name, {
+          setting,
+          start: value,
+          appliers: new Set(),
+          value,
+          madeOf: "[]",
+          odd: new Set(),
+        });
     }
   }
 
@@ -96,24 +109,35 @@ export class LiveSettings {
     const madeOf = JSON.stringify(parts.sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1)));
     if (madeOf === entry.madeOf) return;
     entry.madeOf = madeOf;
-    if (parts.length === 0) entry.value = entry.start;
-    else {
-      const parsed = setting.parse(this.#merged(entry, parts));
-      if (!("value" in parsed)) return this.#refuse(setting.name, sentences(setting, parsed));
-      entry.value = parsed.value;
-    }
-    this.#log.info({ setting: setting.name, from: parts.map(([key]) => key) }, "a setting changed");
+    entry.value = this.#valueOf(entry, parts);
+    this.#log.info({ setting: setting.name, from: parts.map(([key]) => key).slice(0, mostNamed) }, "a setting changed");
     for (const applier of entry.appliers) this.#apply(entry, applier);
   }
 
-  /** The text of a setting out of its items, in the order in which they go over each other. */
-  #merged({ setting, start }: Entry, parts: readonly (readonly [key: string, text: string])[]): string {
-    if (setting.kind !== "json") return parts.at(-1)?.[1] ?? "";
-    let merged = start as JsonValue; // What a JSON setting holds can be written as JSON.
-    for (const [key, text] of parts) {
-      merged = mergePatch(merged, JSON.parse(wholeText(setting, key, text)) as JsonValue); // It was parsed before.
+  /** What items, each of them good, come to together, in the order in which they go over each other. */
+  #valueOf(entry: Entry, parts: readonly Part[]): unknown {
+    const { setting, start } = entry;
+    const before = entry.odd;
+    entry.odd = new Set();
+    const [first] = parts;
+    if (first === undefined) return start;
+    const all = setting.parse(setting.kind === "json" ? merged(entry, parts) : first[1]);
+    if ("value" in all) return all.value;
+    // Two of them don't go together: the later one is passed over, and spoils no other.
+    const used: Part[] = [];
+    let value = start;
+    for (const part of parts) {
+      const parsed = setting.parse(merged(entry, [...used, part]));
+      if ("value" in parsed) {
+        used.push(part);
+        value = parsed.value;
+      } else {
+        const [key] = part;
+        entry.odd.add(key);
+        if (!before.has(key)) this.#refuse(key, sentences(setting, parsed));
+      }
     }
-    return JSON.stringify(merged);
+    return value;
   }
 
   #apply({ setting, value }: Entry, applier: (value: unknown) => void): void {
@@ -125,10 +149,19 @@ export class LiveSettings {
   }
 
   #refuse(setting: string, problems: readonly string[]): void {
-    const more = problems.length - mostProblems;
-    const told = more > 0 ? [...problems.slice(0, mostProblems), `and ${more} more`] : problems;
+    const more = problems.length - mostNamed;
+    const told = more > 0 ? [...problems.slice(0, mostNamed), `and ${more} more`] : problems;
     this.#log.warn({ setting, problems: told }, "a setting is not valid: the last good value stays in use");
   }
+}
+
+/** The text of a JSON setting out of what it was started with and items that go over each other in this order. */
+function merged({ setting, start }: Entry, parts: readonly Part[]): string {
+  let value = start as JsonValue; // What a JSON setting holds can be written as JSON.
+  for (const [key, text] of parts) {
+    value = mergePatch(value, JSON.parse(wholeText(setting, key, text)) as JsonValue); // It was parsed before.
+  }
+  return JSON.stringify(value);
 }
 
 /** Every setting of a process, with what it was started with. */

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus } from "@weft/contracts/grpc";
@@ -22,6 +23,7 @@ const supervise = `
 `;
 
 const processes = useProcesses();
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
 
 function isRunning(pid: number): boolean {
   try {
@@ -97,6 +99,15 @@ test("others are told the address by which they reach it", async () => {
   expect(instance).toMatchObject({ address: grpc, metadata: { grpc, admin } });
   for (const address of [grpc, admin, ...listeners]) expect(address).toMatch(/^localhost:\d+$/);
   expect((await readyz(admin)).status).toBe(200);
+});
+
+test.skipIf(!hasIpv6)("it listens on an address of IPv6, too", async () => {
+  const service = processes.start({ WEFT_HOST: "::1" });
+  const { grpc, admin } = await service.ready;
+  for (const address of [grpc, admin]) expect(address).toMatch(/^\[::1\]:\d+$/);
+  expect((await readyz(admin)).status).toBe(200);
+  await using caller = callTo(grpc);
+  expect((await caller.login(0)).accessToken).toBe("a");
 });
 
 test("metrics tell of the process and its calls", async () => {
@@ -199,6 +210,7 @@ test("what compose throws is a line, and what was opened is closed", async () =>
   expect(await service.exit).toBe(1);
   expect(service.stderr).toBe("fixture: the store can't be reached\n");
   expect(service.messages).toContain("trace disposed first");
+  expect(service.messages).not.toContain("a step of the stop failed");
 });
 
 test("a failing check makes it unready, not dead", async () => {

@@ -138,7 +138,8 @@ class Life<Config> {
 
   async #limit(starting: Promise<void>): Promise<void> {
     const phases = new Phases(this.#options.log, clock);
-    await phases.run("end of the start", this.#options.config.closeTimeoutMs, () => starting);
+    // Why it failed, if it did, is told by whoever waits for it.
+    await phases.run("end of the start", this.#options.config.closeTimeoutMs, () => starting.catch(() => undefined));
   }
 
   async #start(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 
-/** Longest `X-Forwarded-For` that is looked at, in characters: some dozens of proxies. */
+/** How much of `X-Forwarded-For` is looked at, in characters from its end: some dozens of proxies. */
 const longestForwarded = 2048;
 
 /**
@@ -19,8 +19,8 @@ export function clientAddresses(trustedProxies: readonly string[]): (request: In
     let client = plain(socket.remoteAddress ?? "");
     const forwarded = headers["x-forwarded-for"];
     // Node joins the lines of this header.
-    if (typeof forwarded !== "string" || forwarded.length > longestForwarded) return keyOf(client);
-    for (const entry of forwarded.split(",").toReversed()) {
+    if (typeof forwarded !== "string") return keyOf(client);
+    for (const entry of forwarded.slice(-longestForwarded).split(",").toReversed()) {
       if (!isTrusted(trusted, client)) break;
       const before = plain(withoutPort(entry.trim()));
       // What is no address was made up: the last one that wrote it is all that is known.

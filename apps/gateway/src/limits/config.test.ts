@@ -89,6 +89,8 @@ test("a client is told by what the last trusted proxy saw", () => {
   expect(address(request("10.0.0.1", "192.0.2.1, 198.51.100.1:4711, 10.0.0.2"))).toBe("198.51.100.1");
   expect(address(request("10.0.0.1", "198.51.100.1, unknown"))).toBe("10.0.0.1");
   expect(address(request("10.0.0.1", ""))).toBe("10.0.0.1");
+  // However much somebody puts before it.
+  expect(address(request("10.0.0.1", `${"192.0.2.1, ".repeat(500)}198.51.100.1`))).toBe("198.51.100.1");
   expect(address(request("10.0.0.1"))).toBe("10.0.0.1");
   expect(address(request("2001:db8::1", "[2a00:1:2:3:4:5:6:7]:443"))).toBe("2a00:1:2:3::/64");
 });

@@ -98,7 +98,8 @@ export class EdgeLimits {
       { limit: `${name}-total`, key: everybody },
     ];
     // Whoever signs up often is not to guess more passwords from one address.
-    if (name === "auth" && scope === "user") draws.push({ limit: "auth-address", key: this.#callers.addressOf(request) });
+    if (name === "auth" && scope === "user")
+      draws.push({ limit: "auth-address", key: this.#callers.addressOf(request) });
     const verdict = this.#limiter.take(draws);
     if (verdict instanceof Promise) return verdict.then((decided) => this.#conclude(arrival, decided));
     this.#conclude(arrival, verdict);

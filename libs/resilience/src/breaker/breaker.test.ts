@@ -50,7 +50,8 @@ class Model {
     if (this.kind === "open" && nowMs < this.#untilMs) return false;
     const isFull = this.kind === "half-open" && this.#probing >= probes;
     if (isFull && nowMs - this.#lastProbeMs < openMs) return false;
-    if (this.kind === "open" || isFull) this.#become("half-open");
+    if (this.kind === "open") this.#become("half-open");
+    if (isFull) this.#probing = 0;
     this.#probing += 1;
     this.#lastProbeMs = nowMs;
     return true;
@@ -58,7 +59,7 @@ class Model {
 
   leave(epoch: number, ended: Outcome, { nowMs, instance }: { nowMs: number; instance: string }): void {
     if (epoch !== this.epoch) return;
-    this.#probing -= 1;
+    this.#probing = Math.max(0, this.#probing - 1);
     if (ended === "refused" || ended === "cancelled") return;
     if (this.kind === "half-open") {
       if (ended === "failure") return this.#open(nowMs);
@@ -228,6 +229,20 @@ test("K5 probes of which nothing is heard make room for others, and few calls st
     const pass = breaker.enter(nowMs);
     if (pass === undefined) throw new Error("it should let a probe through");
     breaker.leave(pass, "ok", { nowMs: nowMs + 10, instance: "a" });
+  }
+  expect(breaker.state.kind).toBe("closed");
+});
+
+test("K5 probes that take longer than it stays open close it all the same, while others ask", () => {
+  const breaker = closedWith({ a: [0, 10] });
+  const passes: { readonly pass: BreakerPass; readonly endsMs: number }[] = [];
+  for (let nowMs = 5_001; nowMs < 60_000 && breaker.state.kind !== "closed"; nowMs += 100) {
+    while (passes[0] !== undefined && passes[0].endsMs <= nowMs) {
+      const { pass } = passes.shift() ?? passes[0];
+      breaker.leave(pass, "ok", { nowMs, instance: "a" });
+    }
+    const pass = breaker.enter(nowMs);
+    if (pass !== undefined) passes.push({ pass, endsMs: nowMs + 12_000 });
   }
   expect(breaker.state.kind).toBe("closed");
 });

@@ -46,7 +46,7 @@ export interface BreakerParts {
  *   up, counts as nothing.
  * - K3 Half open, at most `probes` tries are under way; `successes` that went well close it, one failure opens it again.
  * - K4 A try counts for the state that let it through: late answers change nothing.
- * - K5 It can't get stuck: probes of which nothing was heard for `openMs` make room for others.
+ * - K5 It can't get stuck: probes of which nothing was heard for `openMs` make room for others, and count when they end.
  */
 export class Breaker {
   readonly #parts: BreakerParts;
@@ -82,7 +82,9 @@ export class Breaker {
     if (this.#state.kind === "closed") return this.#state;
     if (this.isOpen(nowMs)) return undefined;
     const state = this.#state;
-    if (state.kind === "half-open" && state.probing < this.#parts.options().probes) {
+    if (state.kind === "half-open") {
+      // Those that are under way still count when they end: what takes longer than this waits could never close it.
+      if (state.probing >= this.#parts.options().probes) state.probing = 0;
       state.probing += 1;
       state.sinceMs = nowMs;
       return state;
@@ -95,7 +97,7 @@ export class Breaker {
   /** A try that was let through ended. `instance`: who it was sent to. */
   leave(pass: BreakerPass, outcome: Outcome, { nowMs, instance }: { nowMs: number; instance: string }): void {
     if (pass !== this.#state) return;
-    if (pass.kind === "half-open") pass.probing -= 1;
+    if (pass.kind === "half-open") pass.probing = Math.max(0, pass.probing - 1);
     if (outcome !== "ok" && outcome !== "failure") return;
     if (pass.kind === "half-open") this.#probed(pass, outcome, nowMs);
     else this.#count(pass, outcome, { nowMs, instance });

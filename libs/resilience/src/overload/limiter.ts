@@ -1,6 +1,6 @@
 /** How the limit is found; plain values. */
 export interface ConcurrencyOptions {
-  /** The limit never falls below this. Default 10. */
+  /** The limit never falls below this: so few wait for each other without harm. Default 40. */
   readonly minLimit?: number;
   /** And never rises above this: what a process takes while all is well. Default 10,000. */
   readonly maxLimit?: number;
@@ -14,7 +14,7 @@ export interface ConcurrencyOptions {
 export type ConcurrencySettings = Required<ConcurrencyOptions>;
 
 export const concurrencyDefaults: ConcurrencySettings = {
-  minLimit: 10,
+  minLimit: 40,
   maxLimit: 10_000,
   tolerance: 2,
   toleratedMs: 50,
@@ -23,7 +23,7 @@ export const concurrencyDefaults: ConcurrencySettings = {
 /** A window closes after this many milliseconds and samples, whichever is later. */
 const windowMs = 50;
 const windowSamples = 10;
-/** Fewer calls than that in so long, and none refused, are no overload. */
+/** Fewer calls than that in so long, and none refused or none in flight any more, are no overload. */
 const idleMs = 2_000;
 /** Windows in a row that have to be slow before the first call is refused: one may be a stall of the machine. */
 const slowWindows = 3;
@@ -58,7 +58,8 @@ class MethodTime {
  *
  * - L1 The limit is never outside of its bounds.
  * - L2 While no three windows in a row are slower than tolerated, whatever comes is taken.
- * - L3 Under lasting overload the time of the calls taken stays near what is tolerated, however many come.
+ * - L3 Under lasting overload the time of the calls taken stays near what is tolerated, however many come; unless the
+ *   lowest limit is more than that allows.
  * - L4 And the process is not idle meanwhile: it answers as many as it can.
  * - L5 When the overload is over, so is the limit, within two seconds.
  * - L6 A different mix of methods changes nothing.
@@ -113,7 +114,7 @@ export class ConcurrencyLimiter {
 
   /** Whether there is room for one more within a share of the limit. */
   hasRoom(share: number, nowMs: number): boolean {
-    if (!this.#refused && nowMs - this.#openedMs > idleMs) {
+    if (nowMs - this.#openedMs > idleMs && (!this.#refused || this.#inFlight === 0)) {
       this.#limit = this.#settings.maxLimit;
       this.#open(nowMs);
     }
@@ -161,7 +162,9 @@ export class ConcurrencyLimiter {
     if (isQuiet) this.#quiet = 0;
 
     if (isSlow) {
-      if (this.limiting || this.#slow >= slowWindows) {
+      // One that is far from being reached says nothing yet, as if there were none.
+      const isReached = this.#refused || (this.limiting && this.#peak * 2 > this.#limit);
+      if (isReached || this.#slow >= slowWindows) {
         // Never by more than half at once: a window may mislead.
         this.#limit = this.#bounded(Math.max(0.5, gradient) * Math.min(this.#limit, this.#peak));
       }

@@ -29,17 +29,20 @@ export function runLoop(
     readonly rate: (nowMs: number) => number;
     readonly priority: (random: number) => Priority;
     readonly durationMs: number;
+    /** After this many milliseconds, and again and again, the loop stands still for a while. */
+    readonly stalls?: { readonly everyMs: number; readonly forMs: number };
     readonly random: () => number;
   },
 ): readonly Outcome[] {
   const { turns = new LoopTurns(), admission = new Admission({}, () => true) } = parts;
   const { cameMs = (nowMs: number, waitMs: number) => nowMs - waitMs / 2 } = parts;
-  const { workMs, rate, priority: choose, random } = options;
+  const { workMs, rate, priority: choose, random, stalls } = options;
   const method = "only";
   const outcomes: Outcome[] = [];
   const gapMs = (nowMs: number): number => (-Math.log(1 - random()) * 1_000) / rate(nowMs);
   let nowMs = 0;
   let nextMs = gapMs(0);
+  let stallMs = stalls?.everyMs ?? Number.POSITIVE_INFINITY;
   // All wait equally long, so they end in the order in which they were worked on.
   const waiting: { doneMs: number; cameMs: number; arrivedMs: number; priority: Priority }[] = [];
   while (nowMs < options.durationMs) {
@@ -60,7 +63,8 @@ export function runLoop(
     const taken: { arrivedMs: number; priority: Priority }[] = [];
     for (const readMs = nowMs; nextMs <= readMs; nextMs += gapMs(nextMs)) {
       const call = { arrivedMs: nextMs, priority: choose(random()) };
-      if ((turns.hasRoom || call.priority === "critical") && admission.tryCall(call.priority, nowMs)) {
+      const hasRoom = turns.offer();
+      if ((hasRoom || call.priority === "critical") && admission.tryCall(call.priority, nowMs)) {
         turns.take();
         taken.push(call);
         continue;
@@ -73,6 +77,10 @@ export function runLoop(
       waiting.push({ ...call, cameMs: came, doneMs: nowMs + options.waitMs });
     }
     turns.end(nowMs - startedMs);
+    if (stalls !== undefined && nowMs >= stallMs) {
+      nowMs += stalls.forMs;
+      stallMs = nowMs + stalls.everyMs;
+    }
   }
   return outcomes;
 }

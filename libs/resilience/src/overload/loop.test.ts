@@ -50,6 +50,23 @@ describe("an event loop under five times of what it can do", () => {
     expect(holds(() => ({}))).toBe(true);
   });
 
+  test.each([1, 2, 3])("takes whatever came while it stood still, when it has time to spare otherwise (%i)", (seed) => {
+    const outcomes = runLoop(
+      {},
+      {
+        workMs: 4.1,
+        waitMs: 20,
+        rate: () => 60,
+        priority: () => "interactive",
+        durationMs: 40_000,
+        stalls: { everyMs: 3_000, forMs: 1_500 },
+        random: seeded(seed),
+      },
+    );
+    expect(outcomes.length).toBeGreaterThan(2_000);
+    expect(outcomes.filter(({ tookMs }) => tookMs === undefined)).toEqual([]);
+  });
+
   test.each<[string, () => LoopParts]>([
     ["takes any number of calls a turn", () => ({ turns: new LoopTurns({ maxTurnMs: 1e9 }) })],
     ["takes hardly any calls", () => ({ admission: new Admission({ minLimit: 2, maxLimit: 2 }) })],

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Admission } from "./admission.ts";
 import { DegradeScore, type Strain } from "./degrade.ts";
 import { laws, makeAdmission, type MakeSubject } from "./laws.ts";
 import { seeded } from "./testing.ts";
@@ -96,21 +97,45 @@ test.each(Object.entries(mutants))("the laws catch one that %s", (_, mutant) => 
   expect(broken).toBe(true);
 });
 
+test("L5 a limit that the last calls of an overload left behind is gone when the next ones come", () => {
+  const admission = new Admission({ minLimit: 4 });
+  const priority = "interactive";
+  const end = (tookMs: number, nowMs: number): void => admission.end({ method: "some", priority, tookMs }, nowMs);
+  let nowMs = 0;
+  for (const tookMs of [10, 10, 900, 900, 900, 900, 900, 900]) {
+    const taken = Array.from({ length: 20 }, () => admission.tryCall(priority, nowMs)).filter(Boolean).length;
+    nowMs += 200;
+    for (let call = 0; call < taken; call += 1) end(tookMs, nowMs);
+  }
+  let taken = 0;
+  while (admission.tryCall(priority, nowMs)) taken += 1;
+  expect(taken).toBeLessThan(20);
+  // Too few for a window, and nobody comes for an hour.
+  for (; taken > 0; taken -= 1) end(10, nowMs + 1);
+  nowMs += 3_600_000;
+  expect(Array.from({ length: 500 }, () => admission.tryCall(priority, nowMs))).not.toContain(false);
+});
+
 describe("turns of the event loop", () => {
   interface Offer {
     readonly offered: number;
     readonly costMs: number;
     /** For so long the loop has not rested; it has just now when that is left out. */
     readonly tiredMs?: number;
+    /** Calls that came in the turn before then. Default more than a few. */
+    readonly before?: number;
   }
 
   /** A turn that takes all it may of `offered` calls; each costs `costMs`. What it took, and when it ended. */
   function turn(turns: LoopTurns, startMs: number, how: Offer) {
-    if (how.tiredMs !== undefined) turns.start(startMs - how.tiredMs, { hasRested: true, rounds: 1 });
+    if (how.tiredMs !== undefined) {
+      turns.start(startMs - how.tiredMs, { hasRested: true, rounds: 1 });
+      for (let call = 0; call < (how.before ?? 1_000); call += 1) turns.offer();
+    }
     turns.start(startMs, { hasRested: how.tiredMs === undefined, rounds: 1 });
     let taken = 0;
     for (let call = 0; call < how.offered; call += 1) {
-      if (!turns.hasRoom) break;
+      if (!turns.offer()) continue;
       turns.take();
       taken += 1;
     }
@@ -151,6 +176,41 @@ describe("turns of the event loop", () => {
         },
       ),
     );
+  });
+
+  test("T3 few callers are all taken, whatever their calls cost", () => {
+    const turns = warm(50, 40);
+    for (let at = 0, startMs = 10_000; at < 20; at += 1) {
+      const { taken, endMs } = turn(turns, startMs, {
+        ...(at === 0 && { tiredMs: 500, before: 20 }),
+        offered: 20,
+        costMs: 50,
+      });
+      expect(taken).toBe(20);
+      startMs = endMs;
+    }
+    expect(turn(warm(50, 40), 10_000, { tiredMs: 101, before: 21, offered: 20, costMs: 50 }).taken).toBe(1);
+  });
+
+  test("T4 what came while the loop stood still is taken, and less and less after that", () => {
+    const turns = warm(5, 40);
+    let { taken, endMs } = turn(turns, 10_000, { tiredMs: 1_500, offered: 1_000, costMs: 5 });
+    expect(taken).toBe(150);
+    for (let at = 0; at < 12; at += 1) {
+      turns.start(endMs, { hasRested: false, rounds: 1 });
+      let next = 0;
+      for (let call = 0; call < 1_000; call += 1) {
+        if (!turns.offer()) continue;
+        turns.take();
+        next += 1;
+      }
+      expect(next).toBeLessThanOrEqual(Math.max(8, taken * 0.75));
+      endMs += next * 5;
+      turns.end(next * 5);
+      taken = next;
+    }
+    expect(taken).toBe(8);
+    expect(turn(warm(5, 40), 100_000, { tiredMs: 60_000, offered: 1_000, costMs: 5 }).taken).toBe(200);
   });
 
   test("T2 five times the load does not make turns longer and longer", () => {

@@ -12,6 +12,17 @@ const graceMs = 100;
 /** Turns that are remembered; before as many nothing is known. */
 const remembered = 8;
 
+/** A turn may take as many calls, whatever they cost, when no more came in the one before. */
+const few = 20;
+
+/**
+ * Of the time that a loop stood still, the share that it may work to catch up, and of that the share left to each turn
+ * after it: a backlog that gets smaller is none of overload's. At most so long a turn, in milliseconds.
+ */
+const catchUpShare = 0.5;
+const catchUpFall = 0.75;
+const maxCatchUpMs = 1_000;
+
 /**
  * The turns of an event loop that serves calls. Calls that come while the loop is busy wait in their sockets, where
  * nobody sees them; all of them are read at the start of the next turn, and worked off one after another before it ends.
@@ -21,6 +32,9 @@ const remembered = 8;
  *
  * - T1 A turn within 100 ms of a rest is never limited: a burst is no overload.
  * - T2 A later one takes on `maxTurnMs` of work, and always at least one call.
+ * - T3 While no more than twenty calls come in a turn all are taken: so few callers wait for each other, and no longer.
+ * - T4 After the loop stood still for more than 100 ms (garbage, a machine busy with others, a handler that computes) a
+ *   turn takes on half of that time, and those after it less and less: what came meanwhile is no overload either.
  *
  * Milliseconds of a monotonic clock.
  */
@@ -31,7 +45,10 @@ export class LoopTurns {
   #costMs = 0;
   #startedMs = 0;
   #restedMs = 0;
+  #offered = 0;
   #taken = 0;
+  #freeCalls = 1;
+  #allowedMs = 0;
   #isTight = false;
   #waitMs = 0;
 
@@ -44,9 +61,10 @@ export class LoopTurns {
     return this.#waitMs;
   }
 
-  /** Whether the turn can take one more. */
-  get hasRoom(): boolean {
-    return !this.#isTight || this.#taken === 0 || (this.#taken + 1) * this.#costMs <= this.#maxTurnMs;
+  /** One more has come in this turn: whether there is room for it. */
+  offer(): boolean {
+    this.#offered += 1;
+    return !this.#isTight || this.#taken < this.#freeCalls || (this.#taken + 1) * this.#costMs <= this.#allowedMs;
   }
 
   configure({ maxTurnMs = turnDefaults.maxTurnMs }: TurnOptions): void {
@@ -64,7 +82,10 @@ export class LoopTurns {
     if (hasRested) this.#restedMs = nowMs;
     this.#isTight = nowMs - this.#restedMs > graceMs;
     this.#waitMs = hasRested ? 0 : (nowMs - this.#startedMs) / Math.max(1, rounds);
+    this.#allowedMs = Math.max(this.#maxTurnMs, Math.min(maxCatchUpMs, this.#catchUpMs()));
+    this.#freeCalls = this.#offered <= few ? few : 1;
     this.#startedMs = nowMs;
+    this.#offered = 0;
     this.#taken = 0;
   }
 
@@ -79,5 +100,12 @@ export class LoopTurns {
     this.#costsMs[this.#next] = workedMs / this.#taken;
     this.#next = (this.#next + 1) % remembered;
     if (this.#costsMs.length === remembered) this.#costMs = Math.min(...this.#costsMs);
+  }
+
+  /** Work that makes good for a time in which the loop stood still. */
+  #catchUpMs(): number {
+    const stoodMs = this.#waitMs - this.#taken * this.#costMs;
+    const fresh = stoodMs > graceMs ? stoodMs * catchUpShare : 0;
+    return Math.max(fresh, Math.min(this.#allowedMs, this.#waitMs) * catchUpFall);
   }
 }

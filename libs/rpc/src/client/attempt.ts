@@ -44,13 +44,16 @@ export class Attempt implements LinkedTry {
     raw.halfClose();
   }
 
-  /** Counts it; whatever comes from now on is nobody's. */
-  settle(outcome: Outcome, nowMs: number): void {
+  /**
+   * Counts it; whatever comes from now on is nobody's. `isLost`: the connection took it along, which is the instance's
+   * fault but tells a breaker nothing: that somebody is there or not is known without one.
+   */
+  settle(outcome: Outcome, nowMs: number, isLost = false): void {
     this.#owner = undefined;
     const { endpoint } = this.link;
     this.link.settle();
     this.#way.pool.cluster.end(endpoint, outcome, nowMs - this.startedMs);
-    this.#breaker.leave(this.#pass, outcome, { nowMs, instance: endpoint.facts.id });
+    this.#breaker.leave(this.#pass, isLost ? "cancelled" : outcome, { nowMs, instance: endpoint.facts.id });
   }
 
   /** The same, for one that still runs. `isLate`: see {@link Link.letGo}. */

@@ -63,17 +63,16 @@ test.each(failures)("%s: the last good answer stands in, marked and told", async
   expect(await search.search({ index: "a" }, as(ada))).toMatchObject({ degraded: false });
 });
 
-test.each(["NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "INTERNAL", "CANCELLED", "UNIMPLEMENTED"] as const)(
-  "%s is an answer, and stays one",
-  async (reason) => {
-    const { search } = open();
-    await search.search({ index: "a" }, as(ada));
-    fails = reason;
-    await expect(search.search({ index: "a" }, as(ada))).rejects.toMatchObject({ reason });
-    await expect(search.suggest({ index: "a" }, as(ada))).rejects.toMatchObject({ reason });
-    expect([told, decisions]).toEqual([[], []]);
-  },
-);
+const said = ["NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "INTERNAL", "CANCELLED", "UNIMPLEMENTED"] as const;
+
+test.each([...said, "RATE_LIMITED"] as const)("%s is an answer, and stays one", async (reason) => {
+  const { search } = open();
+  await search.search({ index: "a" }, as(ada));
+  fails = reason;
+  await expect(search.search({ index: "a" }, as(ada))).rejects.toMatchObject({ reason });
+  await expect(search.suggest({ index: "a" }, as(ada))).rejects.toMatchObject({ reason });
+  expect([told, decisions]).toEqual([[], []]);
+});
 
 test("what was asked otherwise, or by somebody else, is not answered", async () => {
   const { search } = open();

@@ -145,9 +145,13 @@ function readPlan(method: DescMethod): FallbackPlan | undefined {
   return { method, name, orEmpty: policy.fallback === Fallback.EMPTY, markDegraded: field?.localName };
 }
 
-/** Whether the target failed to answer, as against answering with an error; nobody waits any longer for one who gave up. */
+/**
+ * Whether the target failed to answer, as against answering with an error: that the caller made too many calls is one.
+ * Nobody waits any longer for one who gave up.
+ */
 function mayAnswer(error: unknown, { signal, parent }: CallOptions): boolean {
   if (signal?.aborted || parent?.signal.aborted) return false;
+  if (isWeftError(error, "RATE_LIMITED")) return false;
   return isWeftError(error, "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED");
 }
 

@@ -2,13 +2,13 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { Metadata } from "@grpc/grpc-js";
 import { systemClock, WeftError } from "@weft/kit";
 import type { CallFacts, Endpoint, Outcome } from "@weft/resilience";
-import { isRefusal, pushBackMs } from "../wire/status.ts";
+import { isLost, isRefusal, pushBackMs } from "../wire/status.ts";
 import { givenUp, timeoutText } from "./call.ts";
 import type { Link } from "./link.ts";
 import { isTooBusy, outcomeOf } from "./outcome.ts";
 import type { ClientPlan } from "./plan.ts";
 import { StreamCall } from "./stream.ts";
-import { closedTransport, mayMove, nobodyThere, type Way } from "./way.ts";
+import { closedTransport, late, mayMove, nobodyThere, type Way } from "./way.ts";
 
 /** A streaming call, ready to be made. */
 export interface StreamRequest {
@@ -28,6 +28,7 @@ export interface StreamRequest {
 /** The responses of a streaming call. It is made again before its first response only, and with a single request only. */
 export async function* stream(request: StreamRequest, way: Way): AsyncGenerator<Message> {
   const { bulkhead, retries } = way.guards;
+  if (request.grantedMs <= 0) throw late();
   const isFull = bulkhead.enterStream(request.plan.name);
   if (isFull !== undefined) throw isFull;
   try {
@@ -59,11 +60,14 @@ class Stream {
     for (;;) {
       if (breaker.isOpen(now())) throw guards.breakers.refuse(plan.name, now());
       const link = await this.#place();
+      // A turn has passed since it was found.
+      if (signal?.aborted || !link.isAvailable) continue;
       const startedMs = now();
       const pass = breaker.enter(startedMs);
       if (pass === undefined) throw guards.breakers.refuse(plan.name, startedMs);
       let waitMs: number;
       let outcome: Outcome = "cancelled";
+      let isOfBreaker = true;
       let hasRead = false;
       pool.cluster.begin(link.endpoint, true);
       const call = this.#begin(link);
@@ -80,6 +84,7 @@ class Stream {
         const status = call.failedWith;
         if (status === undefined || !(error instanceof WeftError)) throw error;
         outcome = outcomeOf({ error, status, tookMs: now() - startedMs, timeoutMs: plan.timeoutMs });
+        isOfBreaker = !isLost(status);
         guards.retries.answered(now(), isTooBusy(error, status));
         if (error.reason === "DRAINING") link.stops();
         if (hasRead || !this.#isSingle) throw error;
@@ -106,9 +111,14 @@ class Stream {
       } finally {
         call.close();
         pool.cluster.end(link.endpoint, outcome);
-        if (!hasRead) breaker.leave(pass, outcome, { nowMs: now(), instance: link.endpoint.facts.id });
+        if (!hasRead) {
+          const told = isOfBreaker ? outcome : "cancelled";
+          breaker.leave(pass, told, { nowMs: now(), instance: link.endpoint.facts.id });
+        }
       }
-      await systemClock.sleep(waitMs, signal);
+      await systemClock.sleep(waitMs, signal).catch((error: unknown) => {
+        throw signal === undefined ? error : givenUp(signal);
+      });
     }
   }
 

@@ -2,7 +2,7 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { type Metadata, status as codes, type StatusObject } from "@grpc/grpc-js";
 import { WeftError } from "@weft/kit";
 import type { Breaker, CallFacts, Endpoint, FailedTry, Outcome, RetryVerdict } from "@weft/resilience";
-import { errorOf, isRefusal, pushBackMs } from "../wire/status.ts";
+import { errorOf, isLost, isRefusal, pushBackMs } from "../wire/status.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { givenUp, timeoutText } from "./call.ts";
 import type { Link } from "./link.ts";
@@ -10,7 +10,7 @@ import { isTooBusy, outcomeOf, wasGivenTime } from "./outcome.ts";
 import type { ClientPlan } from "./plan.ts";
 import type { Waiter } from "./pool.ts";
 import type { Timed } from "./pulse.ts";
-import { closedTransport, mayMove, nobodyThere, type Way } from "./way.ts";
+import { closedTransport, late, mayMove, nobodyThere, type Way } from "./way.ts";
 
 /** A unary call, ready to be made. */
 export interface UnaryRequest {
@@ -120,11 +120,16 @@ export class UnaryCall implements AttemptOwner, Timed, Waiter {
     }
     const error = status.code === codes.OK ? new WeftError("UNKNOWN", "no response came") : errorOf(status);
     guards.retries.answered(nowMs, isTooBusy(error, status));
-    attempt.settle(outcomeOf({ error, status, tookMs, timeoutMs: plan.timeoutMs }), nowMs);
+    const outcome = outcomeOf({ error, status, tookMs, timeoutMs: plan.timeoutMs });
+    attempt.settle(outcome, nowMs, isLost(status));
     this.#forget(attempt);
     this.#avoided().add(attempt.link.endpoint);
     if (error.reason === "DRAINING") attempt.link.stops();
-    if (this.#attempt === undefined) this.#again(error, status, nowMs);
+    if (this.#attempt === undefined) return this.#again(error, status, nowMs);
+    if (outcome !== "ok") return;
+    // The other try would be told the same.
+    this.#loser(this.#attempt, nowMs);
+    this.#fail(error);
   }
 
   /** Who is stuck on a silent instance goes elsewhere, if it may. */
@@ -283,8 +288,4 @@ export class UnaryCall implements AttemptOwner, Timed, Waiter {
     guards.bulkhead.leave(plan.name);
     signal?.removeEventListener("abort", this);
   }
-}
-
-function late(): WeftError {
-  return new WeftError("DEADLINE_EXCEEDED", "the deadline passed");
 }

@@ -25,6 +25,11 @@ export function nobodyThere({ target, pool }: Way): WeftError {
   return new WeftError("UNAVAILABLE", `no instance of ${target} ${pool.isEmpty ? "is there" : "can be reached"}`);
 }
 
+/** What a call fails with whose time is over. */
+export function late(): WeftError {
+  return new WeftError("DEADLINE_EXCEEDED", "the deadline passed");
+}
+
 /** What a call fails with whose transport was disposed. */
 export function closedTransport({ target }: Way): WeftError {
   return new WeftError("CANCELLED", `the transport to ${target} is closed`);

@@ -8,7 +8,7 @@ export interface ConnectionOptions {
    * over new replicas. Default 30 minutes.
    */
   readonly maxAgeMs?: number;
-  /** Calls on it may go on for so long after that. Default 5 minutes. */
+  /** Calls on it may go on for so long after that. Default an hour, the longest that a contract grants a call. */
   readonly ageGraceMs?: number;
   /** A silent connection is asked whether it lives every so many milliseconds. Default 60,000. */
   readonly keepaliveMs?: number;
@@ -26,7 +26,7 @@ export interface ConnectionOptions {
 
 const defaults: Required<ConnectionOptions> = {
   maxAgeMs: 30 * 60_000,
-  ageGraceMs: 5 * 60_000,
+  ageGraceMs: 60 * 60_000,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 30_000,
   maxConnections: 10_000,

@@ -46,9 +46,9 @@ export function gate(server: Http2Server, { plans, load, onRefused }: GateOption
 }
 
 function refuse(stream: ServerHttp2Stream, priority: Priority, headers: IncomingHttpHeaders): void {
-  if (stream.destroyed || stream.closed) return;
-  // A caller that is gone is told nothing.
+  // A caller that is gone is told nothing, and neither is anybody else.
   stream.on("error", () => undefined);
+  if (stream.destroyed || stream.closed) return;
   const refusal = nextRefusal(priority);
   const traceId = traceIdOf(headers["traceparent"]);
   stream.respond(traceId === undefined ? refusal : { ...refusal, "x-trace-id": traceId }, { endStream: true });

@@ -105,7 +105,7 @@ export class ServerLoad {
     this.#arm();
     this.#calls += 1;
     const isUnary = plan.method.methodKind === "unary";
-    if (!this.#turns.hasRoom && priority !== "critical") {
+    if (!this.#turns.offer() && priority !== "critical") {
       this.#admission.refuse(priority);
       return this.#refused(plan, "event loop");
     }

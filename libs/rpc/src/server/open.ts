@@ -7,7 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Health } from "@weft/contracts/grpc";
-import { type Clock, type Code, systemClock, WeftError } from "@weft/kit";
+import { type Clock, type Code, hostAndPort, systemClock, WeftError } from "@weft/kit";
 import type { OnDecision, OverloadOptions } from "@weft/resilience";
 import type { TokenVerifier } from "@weft/security";
 import type { ServiceImplementation } from "../implementation.ts";
@@ -108,7 +108,7 @@ export async function openServer(options: ServerOptions): Promise<RpcServer> {
   const listening = http2ServersOf(server);
   boundConnections(listening, connections);
   for (const one of listening) gate(one, { plans, load, onRefused: (plan) => watch.shed(plan) });
-  return new GrpcServer({ server, watch, health, load, address: `${host}:${port}` });
+  return new GrpcServer({ server, watch, health, load, address: hostAndPort(host, port) });
 }
 
 /** Codes that say more about the server than about the call. */
@@ -206,11 +206,10 @@ function bind(server: Server, host: string, port: number): Promise<number> {
   // It would print on standard error what it tells us too.
   setLogVerbosity(logVerbosity.NONE);
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    const address = hostAndPort(host, port);
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) return resolve(bound);
-      reject(
-        new WeftError("FAILED_PRECONDITION", `can't listen on ${host}:${port}: ${error.message}`, { cause: error }),
-      );
+      reject(new WeftError("FAILED_PRECONDITION", `can't listen on ${address}: ${error.message}`, { cause: error }));
     });
   });
 }

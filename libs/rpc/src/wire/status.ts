@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack, anyUnpack, durationMs, durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type StatusObject, Metadata } from "@grpc/grpc-js";
+import { type StatusObject, Metadata, status as codes } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "@weft/contracts/google";
 import { type FieldViolation, isReason, type Reason, reasonOfCode, WeftError, type WeftErrorOptions } from "@weft/kit";
 import { codeName, codeNumber } from "./codes.ts";
@@ -81,6 +81,14 @@ export function errorOf(status: StatusObject): WeftError {
 export function isRefusal(status: StatusObject): boolean {
   return status.metadata.get(refusedKey).length > 0 || (unseen.test(status.details) && isBare(status));
 }
+
+/** Whether the connection broke and took the call along: nothing the server has said. */
+export function isLost(status: StatusObject): boolean {
+  return status.code === codes.UNAVAILABLE && lost.test(status.details) && isBare(status);
+}
+
+/** grpc-js's words for that: its own, and those of the system. */
+const lost = /^(Connection dropped|(read|write) E[A-Z]+)$/;
 
 /** grpc-js's words for a stream that the server did not take (it sent GOAWAY), and for one that could not be opened. */
 const unseen = /^(Stream refused by server|Failed to start HTTP\/2 stream|No connection established|Channel closed)/;
