@@ -9,7 +9,7 @@ const native = {
 const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
 
 const system = {
-  // Chaos and survival have servers of their own, to kill.
+  // Chaos and survival have servers of their own, to kill; their long ones are with the stack.
   include: hasStack ? ["tests/system/**/*.test.ts"] : ["tests/{system,chaos,survival}/**/*.test.ts"],
   exclude: ["**/node_modules/**", "**/*.stack.test.ts"],
   // Each file starts the whole mesh: one at a time.

@@ -29,12 +29,3 @@ test(
     expect(existsSync(folder)).toBe(false);
   },
 );
-
-test("a careless consumer is found out", { timeout: 300_000 }, async () => {
-  const result = await run({ mutant: "careless", seed: 24, perSecond: 60, quietMs: 10_000 });
-  expect(result.lost).toBeGreaterThan(0);
-  expect(result.doubled).toBeGreaterThan(0);
-  expect(result.resurrected).toBeGreaterThan(0);
-  // For whoever wants to know what happened.
-  expect(existsSync(folder)).toBe(true);
-});

@@ -31,7 +31,10 @@ function lateness(endpoint: Endpoint, nowMs: number, decayMs: number): number {
   return Math.max(endpoint.latencyAt(nowMs, decayMs), endpoint.silenceAt(nowMs));
 }
 
-/** Milliseconds until a call that is repeated when it fails has succeeded. Below one, latencies are noise. */
+/** So many milliseconds more or less are the pauses of a process, and say nothing of an instance. */
+const noiseMs = 5;
+
+/** Milliseconds until a call that is repeated when it fails has succeeded. */
 function priceOf(endpoint: Endpoint, latenessMs: number, nowMs: number, decayMs: number): number {
-  return (latenessMs + 1) / (1 - Math.min(0.9, endpoint.failureShareAt(nowMs, decayMs)));
+  return (latenessMs + noiseMs) / (1 - Math.min(0.9, endpoint.failureShareAt(nowMs, decayMs)));
 }

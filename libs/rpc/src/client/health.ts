@@ -5,6 +5,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
   HealthCheckResponseSchema,
 } from "@weft/contracts/grpc";
+import { parseResets, type ResetAllowance, resetsKey } from "../wire/resets.ts";
 import type { RawCall } from "./link.ts";
 
 /** Asks for the server as a whole. */
@@ -13,6 +14,8 @@ const request = Buffer.from(toBinary(HealthCheckRequestSchema, create(HealthChec
 /** What a watch tells: whether the server says that it serves, and that it says nothing more. */
 export interface HealthListener {
   onServing(isServing: boolean): void;
+  /** How many calls of this connection may be cancelled; told first, by a server that says so. */
+  onAllowance(allowance: ResetAllowance): void;
   /** `isSilent`: it has no such service, so there is nothing to ask for again. */
   onWatchEnd(isSilent: boolean): void;
 }
@@ -36,8 +39,9 @@ export class HealthWatch {
     this.#raw.cancelWithStatus(codes.CANCELLED, "nobody asks any more");
   }
 
-  onReceiveMetadata(): void {
-    // Nothing of interest is sent ahead of the first word.
+  onReceiveMetadata(metadata: Metadata): void {
+    const allowance = parseResets(String(metadata.get(resetsKey)[0]));
+    if (allowance !== undefined) this.#listener?.onAllowance(allowance);
   }
 
   onReceiveMessage(bytes: Buffer): void {

@@ -228,6 +228,7 @@ export class Link {
     this.#isServing = undefined;
     this.#hasServed = false;
     this.#silence.lost();
+    this.#resets.allow(undefined);
     if (this.#isClosing) return;
     const waitMs = backoffMs(this.#losses, { ...reconnect, random: this.#options.random });
     this.#reconnecting = setTimeout(() => this.#channel.getConnectivityState(true), waitMs);
@@ -243,6 +244,7 @@ export class Link {
         this.heard();
         this.#options.onChange();
       },
+      onAllowance: (allowance) => this.#resets.allow(allowance),
       onWatchEnd: (isSilent) => {
         this.#watch = undefined;
         this.#watchAgainMs = isSilent ? Number.POSITIVE_INFINITY : this.#options.now() + watchAgainMs;

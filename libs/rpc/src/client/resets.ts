@@ -1,19 +1,24 @@
 import { status as codes } from "@grpc/grpc-js";
+import type { ResetAllowance } from "../wire/resets.ts";
 import type { RawCall } from "./link.ts";
 
 /**
- * How many streams of one connection are reset: `burst` at once, then `perSecond`. HTTP/2 servers close a connection
- * with too many resets ('rapid reset', CVE-2023-44487), and with it every other call on it: Node's take 1,000 and then
- * 33 a second (`streamResetBurst`, `streamResetRate`).
+ * How many streams of one connection are reset when its server does not say. HTTP/2 servers close a connection with too
+ * many resets ('rapid reset', CVE-2023-44487), and with it every other call on it: Node's take 1,000 and then 33 a second
+ * (`streamResetBurst`, `streamResetRate`).
  */
-const limits = { burst: 250, perSecond: 20 } as const;
+const unknown: ResetAllowance = { burst: 250, perSecond: 20 };
+
+/** The part of what a server allows that is used. */
+const usedShare = 0.5;
 
 /** How long a call whose deadline has passed is left alone: its server ends it by itself, unless it can't. */
 const lateGraceMs = 1_000;
 
 /** The calls of a connection that nobody waits for any more, and the resets that it has left for them. */
 export class Resets {
-  #left: number = limits.burst;
+  #allowed = unknown;
+  #left = unknown.burst;
   #paidMs = 0;
   /** Those that are still to be reset, and from when on. */
   readonly #waiting = new Map<RawCall, number>();
@@ -21,6 +26,15 @@ export class Resets {
   /** Whether any call waits for its reset. */
   get isBusy(): boolean {
     return this.#waiting.size > 0;
+  }
+
+  /** What the server of a new connection allows; undefined when it has not said. */
+  allow(allowance: ResetAllowance | undefined): void {
+    this.#allowed =
+      allowance === undefined
+        ? unknown
+        : { burst: allowance.burst * usedShare, perSecond: allowance.perSecond * usedShare };
+    this.#left = this.#allowed.burst;
   }
 
   /** Resets a call: now if there are resets left, else as soon as there are. `isLate`: its deadline has passed. */
@@ -45,7 +59,8 @@ export class Resets {
   }
 
   #take(nowMs: number): boolean {
-    this.#left = Math.min(limits.burst, this.#left + ((nowMs - this.#paidMs) / 1000) * limits.perSecond);
+    const { burst, perSecond } = this.#allowed;
+    this.#left = Math.min(burst, this.#left + ((nowMs - this.#paidMs) / 1000) * perSecond);
     this.#paidMs = nowMs;
     if (this.#left < 1) return false;
     this.#left -= 1;

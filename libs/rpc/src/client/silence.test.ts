@@ -92,6 +92,19 @@ describe("resets", () => {
     expect([reset(), resets.isBusy]).toEqual([300, false]);
   });
 
+  test("are half of what a server allows, until the connection is another one", () => {
+    const resets = new Resets();
+    resets.allow({ burst: 2_000, perSecond: 200 });
+    const { raws, reset } = calls(2_000);
+    for (const raw of raws) resets.add(raw, false, 1_000_000);
+    expect(reset()).toBe(1_000);
+    resets.beat(1_001_000);
+    expect(reset()).toBe(1_100);
+    resets.allow(undefined);
+    resets.beat(1_002_000);
+    expect(reset()).toBe(1_350);
+  });
+
   test("come late for calls that a server ends by itself", () => {
     const resets = new Resets();
     const { raws, reset } = calls(2);

@@ -88,6 +88,29 @@ describe("health", () => {
 });
 
 describe("connections", () => {
+  test("what hundreds of callers give up at once stops at a server that allows it", async () => {
+    let [begun, stopped] = [0, 0];
+    const say = (_request: unknown, { signal }: { readonly signal: AbortSignal }): Promise<object> => {
+      begun += 1;
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(new Error(`${(stopped += 1)} have stopped`)));
+      });
+    };
+    await using echo = await openEcho({ say });
+    const client = createClient(EchoService, echo.transport);
+    const giveUp = new AbortController();
+    const calls: Promise<unknown>[] = [];
+    while (calls.length < 600) {
+      for (let n = 0; n < 20; n += 1)
+        calls.push(errorFrom(client.say({}, { signal: giveUp.signal, timeoutMs: 50_000 })));
+      await until(() => begun === calls.length, 15_000);
+    }
+    giveUp.abort();
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ reason: "CANCELLED" });
+    // Well before their deadlines.
+    await until(() => stopped === begun, 15_000);
+  }, 60_000);
+
   test("5,000 cancelled calls on one connection don't hurt 1,000 others", async () => {
     let begun = 0;
     const server = new Server();

@@ -1,5 +1,6 @@
 import type { Http2Server } from "node:http2";
 import type { ChannelOptions, Server } from "@grpc/grpc-js";
+import type { ResetAllowance } from "../wire/resets.ts";
 
 /** What a server allows the connections of its callers; all have defaults. */
 export interface ConnectionOptions {
@@ -52,13 +53,18 @@ export function channelOptionsOf(options: ConnectionOptions): ChannelOptions {
  * reset', CVE-2023-44487) are meant for strangers; a caller of the mesh has thousands of calls on one connection, and
  * when it gives up on some of them, the others must not be lost with the connection. grpc-js has no option for it.
  */
-export function allowResets(server: Server, options: ConnectionOptions): void {
-  const { resetBurst, resetsPerSecond } = { ...defaults, ...options };
+export function allowResets(server: Server, { burst, perSecond }: ResetAllowance): void {
   const common: unknown = Reflect.get(server, "commonServerOptions");
   if (typeof common !== "object" || common === null) throw missing("commonServerOptions");
   // Frames for streams that were reset a moment ago count as invalid ones.
-  const maxSessionInvalidFrames = resetBurst;
-  Object.assign(common, { streamResetBurst: resetBurst, streamResetRate: resetsPerSecond, maxSessionInvalidFrames });
+  const maxSessionInvalidFrames = burst;
+  Object.assign(common, { streamResetBurst: burst, streamResetRate: perSecond, maxSessionInvalidFrames });
+}
+
+/** How many resets a connection may have. */
+export function allowanceOf(options: ConnectionOptions): ResetAllowance {
+  const { resetBurst: burst, resetsPerSecond: perSecond } = { ...defaults, ...options };
+  return { burst, perSecond };
 }
 
 /** Once `server` listens: its HTTP/2 servers, one for each address. grpc-js does not show them. */

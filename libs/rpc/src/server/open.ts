@@ -1,5 +1,6 @@
 import {
   logVerbosity,
+  Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
@@ -12,8 +13,10 @@ import type { OnDecision, OverloadOptions } from "@weft/resilience";
 import type { TokenVerifier } from "@weft/security";
 import type { ServiceImplementation } from "../implementation.ts";
 import { defaultMaxMessageBytes } from "../wire/limits.ts";
+import { formatResets, resetsKey } from "../wire/resets.ts";
 import { addChannelz, same } from "./channelz.ts";
 import {
+  allowanceOf,
   allowResets,
   boundConnections,
   channelOptionsOf,
@@ -94,12 +97,15 @@ export async function openServer(options: ServerOptions): Promise<RpcServer> {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
   });
-  allowResets(server, connections);
+  const allowance = allowanceOf(connections);
+  allowResets(server, allowance);
+  const hello = new Metadata();
+  hello.set(resetsKey, formatResets(allowance));
   const services = options.services.map(({ service }) => service);
   const health = new HealthService(services);
   const plans = new Map<string, MethodPlan>();
   for (const implementation of [...options.services, health.implementation, ...reflectionOf([...services, Health])]) {
-    for (const plan of addService(server, implementation, { watch, load, tokens: options.tokens })) {
+    for (const plan of addService(server, implementation, { watch, load, tokens: options.tokens, hello })) {
       if (plan.governed) plans.set(`/${plan.name}`, plan);
     }
   }

@@ -3,6 +3,7 @@ import type {
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   sendUnaryData,
   ServerReadableStream,
   ServerWritableStream,
@@ -23,6 +24,8 @@ export interface ServeOptions {
   readonly watch: CallWatch;
   readonly load: ServerLoad;
   readonly tokens: TokenVerifier | undefined;
+  /** Initial metadata of the streams of standard protocols. */
+  readonly hello: Metadata;
 }
 
 type Invoke = (request: unknown, context: CallContext) => unknown;
@@ -83,6 +86,7 @@ function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServe
     });
     call.armDeadline(running.end);
     call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
+    if (!plan.governed) raw.sendMetadata(options.hello.clone());
     void (async () => {
       try {
         const handler = await admit(plan, options, call);
