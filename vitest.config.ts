@@ -8,15 +8,19 @@ const native = {
 /** The URLs of running servers, given by tools/test-stack.ts: then the system tests run on those. */
 const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
 
-const system = {
-  // Chaos and survival have servers of their own, to kill; their long ones are with the stack.
-  include: hasStack ? ["tests/system/**/*.test.ts"] : ["tests/{system,chaos,survival}/**/*.test.ts"],
-  exclude: ["**/node_modules/**", "**/*.stack.test.ts"],
+const processes = {
   // Each file starts the whole mesh: one at a time.
   fileParallelism: false,
   testTimeout: 60_000,
   hookTimeout: 120_000,
   ...native,
+};
+
+const system = {
+  // Chaos and survival have servers of their own, to kill.
+  include: hasStack ? ["tests/system/**/*.test.ts"] : ["tests/{system,chaos,survival}/**/*.test.ts"],
+  exclude: ["**/node_modules/**", "**/*.stack.test.ts", ...(hasStack ? [] : ["**/*.long.test.ts"])],
+  ...processes,
 };
 
 export default defineConfig({
@@ -58,6 +62,8 @@ export default defineConfig({
           ...native,
         },
       },
+      // Embedded as the system tests, and too long for every day.
+      { test: { name: "long", include: ["tests/**/*.long.test.ts"], ...processes } },
       { test: { name: hasStack ? "system-stack" : "system", ...system } },
     ],
   },

@@ -6,7 +6,6 @@ import { expect, test } from "vitest";
 import { runChaos } from "./chaos.ts";
 import { textReport } from "./report.ts";
 
-// Embedded, and here for its length: it is to show that the account finds what is wrong.
 test("a careless consumer is found out", { timeout: 300_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "weft-chaos-"));
   try {

@@ -9,7 +9,6 @@ import { scenarios } from "./scenarios.ts";
 import { type Outcome, survive } from "./survival.ts";
 import { World } from "./world.ts";
 
-// Embedded, and here for its length: `npm test` has the same faults one at a time, in `libs/rpc` and `tests/system`.
 let world: World;
 const stack = new AsyncDisposableStack();
 const end = new AbortController();
