@@ -25,7 +25,7 @@ const server: FaultyServer = { kill: () => postgres.kill(), start: () => postgre
 
 describeFaults("postgres bears faults", sqlOperations, async () => {
   const stack = new AsyncDisposableStack();
-  const url = await postgres.freshDatabase();
+  const url = await postgres.freshDatabase({ logsAtOnce: true });
   const proxy = stack.use(await openProxy(Number(new URL(url.reveal()).port)));
   const limits = { acquireTimeoutMs: 1000, statementTimeoutMs: 1000 };
   const block = stack.use(await openPostgres<unknown>({ url: throughPort(url, proxy.port), ...limits }));

@@ -14,7 +14,7 @@ export interface TestPostgres extends AsyncDisposable {
   readonly dataDir: string;
   /**
    * URL of a new, empty database. With `logsAtOnce` its commits are in the server's log when they are answered, as
-   * elsewhere; readers of the log wait for that.
+   * elsewhere: for readers of the log, who wait for that, and where the server is killed, which else forgets the last ones.
    */
   freshDatabase(options?: { readonly logsAtOnce?: boolean }): Promise<Secret>;
   /** Ends it with SIGKILL; resolves when it is gone. */
