@@ -9,7 +9,9 @@ test(
   { timeout: 180_000 },
   async () => {
     await using postgres = await startTestPostgres();
-    await using mesh = await startMesh({ env: { WEFT_SQL: (await postgres.freshDatabase({ logsAtOnce: true })).reveal() } });
+    await using mesh = await startMesh({
+      env: { WEFT_SQL: (await postgres.freshDatabase({ logsAtOnce: true })).reveal() },
+    });
     const load = new Load(usualCalls(mesh, await firstUser(mesh)));
     load.start();
     const steadyAt = await recovered(load, 30_000);
