@@ -42,20 +42,30 @@ test("each decision counts, with its reason", async () => {
   );
 });
 
-test("the first is a line at once, those that follow are a line together after five seconds", async () => {
+test("the first is a line at once, those that follow are a line together, at growing intervals", async () => {
   const { method } = shed;
   for (let time = 0; time < 1000; time += 1) decisions.tell(shed);
   expect(told()).toEqual([{ level: "warn", decision: "shed", target: "user", method, reason: "limit" }]);
   await clock.advance(5000);
   decisions.tell(shed);
   await clock.advance(5000);
+  expect(told().length).toBe(2);
+  await clock.advance(10_000);
   expect(told().slice(1)).toEqual([
     { level: "warn", decision: "shed", target: "user", method, reason: "limit", count: 999 },
     { level: "warn", decision: "shed", target: "user", method, reason: "limit" },
   ]);
-  await clock.advance(5000);
+  // Nothing for as long as it was quiet: it is news again.
+  await clock.advance(45_000);
   decisions.tell(shed);
   expect(told().length).toBe(4);
+});
+
+test("a breaker that has opened is a warning, what follows from it is not", () => {
+  for (const reason of ["open", "half-open", "closed"]) decisions.tell({ kind: "breaker", target: "user", reason });
+  decisions.tell({ kind: "refused", target: "user", reason: "breaker-open" });
+  decisions.tell({ kind: "refused", target: "user", reason: "bulkhead-full" });
+  expect(told().map((line) => (line as { level: string }).level)).toEqual(["warn", "info", "info", "info", "warn"]);
 });
 
 test("another target, kind or reason is another line", () => {

@@ -8,8 +8,8 @@ export interface DecisionsOptions {
   readonly clock: Clock;
 }
 
-/** Time between two lines about the same, in milliseconds. */
-const quietMs = 5_000;
+/** Time between two lines about the same, in milliseconds: it grows while there is something to say. */
+const quiet = { firstMs: 5_000, factor: 3, mostMs: 60_000 } as const;
 
 /** Kinds, targets and reasons are few; should they not be, what comes beyond is counted and not logged. */
 const mostSubjects = 1_000;
@@ -30,6 +30,13 @@ const levels: Readonly<Record<DecisionKind, "info" | "warn">> = {
   policy: "info",
 };
 
+/** That a breaker lets a call through, closes, or keeps one back while it is open, follows from its having opened. */
+function levelOf({ kind, reason }: Decision): "info" | "warn" {
+  if (kind === "breaker") return reason === "open" ? "warn" : "info";
+  if (kind === "refused" && reason === "breaker-open") return "info";
+  return levels[kind];
+}
+
 /** What was said of a kind, target and reason, and what was not. */
 interface Subject {
   /** Of those that came while it was quiet. */
@@ -40,7 +47,7 @@ interface Subject {
 /**
  * Turns what the mesh decides into metrics and log lines. Each decision counts in `weft.decisions`. In the log the first
  * of a kind, target and reason is a line at once; those that follow within five seconds are one line with their `count`
- * at its end, however many they are.
+ * at its end, however many they are, and so are those of the next 15, 45 and then of each minute, as long as they come.
  */
 export class Decisions implements Disposable {
   readonly #log: Logger;
@@ -85,11 +92,11 @@ export class Decisions implements Disposable {
     this.#subjects.clear();
   }
 
-  /** Until five seconds pass in which nothing came. */
+  /** Until nothing came for as long as it was quiet. */
   async #quiet(key: string, subject: Subject): Promise<void> {
     try {
-      for (;;) {
-        await this.#clock.sleep(quietMs, this.#stop.signal);
+      for (let ms: number = quiet.firstMs; ; ms = Math.min(ms * quiet.factor, quiet.mostMs)) {
+        await this.#clock.sleep(ms, this.#stop.signal);
         if (subject.count === 0) break;
         this.#say(subject.last, subject.count);
         subject.count = 0;
@@ -101,7 +108,8 @@ export class Decisions implements Disposable {
     this.#subjects.delete(key);
   }
 
-  #say({ kind, target, instance, method, reason }: Decision, count: number): void {
+  #say(decision: Decision, count: number): void {
+    const { kind, target, instance, method, reason } = decision;
     const fields = {
       decision: kind,
       target,
@@ -110,7 +118,7 @@ export class Decisions implements Disposable {
       reason,
       ...(count === 1 ? {} : { count }),
     };
-    this.#log[levels[kind]](fields, messages[kind]);
+    this.#log[levelOf(decision)](fields, messages[kind]);
   }
 }
 
