@@ -30,10 +30,10 @@ const levels: Readonly<Record<DecisionKind, "info" | "warn">> = {
   policy: "info",
 };
 
-/** That a breaker lets a call through, closes, or keeps one back while it is open, follows from its having opened. */
+/** That a breaker lets a call through, closes or keeps one back, and that nothing is tried again, follows from what was told. */
 function levelOf({ kind, reason }: Decision): "info" | "warn" {
   if (kind === "breaker") return reason === "open" ? "warn" : "info";
-  if (kind === "refused" && reason === "breaker-open") return "info";
+  if (kind === "refused" && reason !== "bulkhead-full") return "info";
   return levels[kind];
 }
 
