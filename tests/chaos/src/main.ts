@@ -1,10 +1,8 @@
 import { randomInt } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { watchSignals } from "@weft/kit";
 import { runChaos } from "./chaos.ts";
+import { runInFolder, wholeNumber } from "./command.ts";
 import { type MutantName, mutants } from "./ledger.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { isSound, soak } from "./soak.ts";
@@ -32,21 +30,7 @@ async function main(): Promise<number> {
     console.error(usage);
     return 2;
   }
-  const end = new AbortController();
-  using _signals = watchSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => end.abort(new Error("interrupted")));
-  const folder = await mkdtemp(join(tmpdir(), "weft-chaos-"));
-  try {
-    return await (flags.soak ? runSoak(flags, folder, end.signal) : run(flags, folder, end.signal));
-  } catch (error) {
-    if (end.signal.aborted) {
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-      console.error("interrupted");
-      return 130;
-    }
-    console.error(error);
-    console.error(`all that was there is kept in ${folder}`);
-    return 1;
-  }
+  return runInFolder("chaos", (folder, signal) => (flags.soak ? runSoak : run)(flags, folder, signal));
 }
 
 async function run(
@@ -116,8 +100,4 @@ function parse() {
     // A flag that there is not.
     return undefined;
   }
-}
-
-function wholeNumber(text: string): number | undefined {
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }

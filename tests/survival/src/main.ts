@@ -1,10 +1,9 @@
 import { randomInt } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Random } from "@weft/chaos-tests";
-import { errorCode, watchSignals } from "@weft/kit";
+import { Random, runInFolder, wholeNumber } from "@weft/chaos-tests";
+import { errorCode } from "@weft/kit";
 import { cancelStorm } from "./cancels.ts";
 import { overload } from "./overload.ts";
 import { linesOf, type Row, rowOf, withTable } from "./report.ts";
@@ -40,24 +39,12 @@ async function main(): Promise<number> {
     console.error(usage);
     return 2;
   }
-  const end = new AbortController();
-  using _signals = watchSignals(["SIGINT", "SIGTERM", "SIGHUP"], () => end.abort(new Error("interrupted")));
-  const folder = await mkdtemp(join(tmpdir(), "weft-survival-"));
-  try {
-    const rows = await run(flags, folder, end.signal);
+  return runInFolder("survival", async (folder, signal) => {
+    const rows = await run(flags, folder, signal);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     if (flags.write) await write(rows);
     return rows.every(({ holds }) => holds) ? 0 : 1;
-  } catch (error) {
-    if (end.signal.aborted) {
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-      console.error("interrupted");
-      return 130;
-    }
-    console.error(error);
-    console.error(`all that was there is kept in ${folder}`);
-    return 1;
-  }
+  });
 }
 
 async function run(flags: Flags, folder: string, signal: AbortSignal): Promise<readonly Row[]> {
@@ -156,8 +143,4 @@ function parse() {
     // A flag that there is not.
     return undefined;
   }
-}
-
-function wholeNumber(text: string): number | undefined {
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }

@@ -11,8 +11,14 @@ export function grantedMs(timeoutMs: number, { timeoutMs: ownMs = timeoutMs, par
   return parent === undefined ? granted : Math.min(granted, parent.deadline - Date.now());
 }
 
+/** What each try of a call says of itself: the time that is left, unless that is for ever, and how many came before. */
+export function markTry(metadata: Metadata, { leftMs, tries }: { leftMs: number; tries: number }): void {
+  if (leftMs !== Number.POSITIVE_INFINITY) metadata.set("grpc-timeout", timeoutText(leftMs));
+  if (tries > 1) metadata.set("grpc-previous-rpc-attempts", String(tries - 1));
+}
+
 /** A time as `grpc-timeout` says it: at most eight digits, so seconds where milliseconds are too many. */
-export function timeoutText(ms: number): string {
+function timeoutText(ms: number): string {
   const whole = Math.max(1, Math.ceil(ms));
   return whole < 1e8 ? `${whole}m` : `${Math.ceil(whole / 1000)}S`;
 }

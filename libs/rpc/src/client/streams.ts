@@ -3,7 +3,7 @@ import type { Metadata } from "@grpc/grpc-js";
 import { systemClock, WeftError } from "@weft/kit";
 import type { CallFacts, Endpoint, Outcome } from "@weft/resilience";
 import { isLost, isRefusal, pushBackMs } from "../wire/status.ts";
-import { givenUp, timeoutText } from "./call.ts";
+import { givenUp, markTry } from "./call.ts";
 import type { Link } from "./link.ts";
 import { isTooBusy, outcomeOf } from "./outcome.ts";
 import type { ClientPlan } from "./plan.ts";
@@ -137,9 +137,7 @@ class Stream {
   #begin(link: Link): StreamCall {
     const { plan, method, signal, metadata, outgoing, facts } = this.#request;
     this.#tries += 1;
-    const leftMs = this.#deadlineMs - this.#way.now();
-    if (leftMs !== Number.POSITIVE_INFINITY) metadata.set("grpc-timeout", timeoutText(leftMs));
-    if (this.#tries > 1) metadata.set("grpc-previous-rpc-attempts", String(this.#tries - 1));
+    markTry(metadata, { leftMs: this.#deadlineMs - this.#way.now(), tries: this.#tries });
     const call = new StreamCall({
       link,
       path: plan.path,

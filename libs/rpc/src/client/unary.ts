@@ -4,7 +4,7 @@ import { WeftError } from "@weft/kit";
 import type { Breaker, CallFacts, Endpoint, FailedTry, Outcome, RetryVerdict } from "@weft/resilience";
 import { errorOf, isLost, isRefusal, pushBackMs } from "../wire/status.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
-import { givenUp, timeoutText } from "./call.ts";
+import { givenUp, markTry } from "./call.ts";
 import type { Link } from "./link.ts";
 import { isTooBusy, outcomeOf, wasGivenTime } from "./outcome.ts";
 import type { ClientPlan } from "./plan.ts";
@@ -170,8 +170,7 @@ export class UnaryCall implements AttemptOwner, Timed, Waiter {
     if (this.#stage === "waiting") pool.unwait(this);
     this.#stage = "running";
     this.#tries += 1;
-    metadata.set("grpc-timeout", timeoutText(this.#deadlineMs - nowMs));
-    if (this.#tries > 1) metadata.set("grpc-previous-rpc-attempts", String(this.#tries - 1));
+    markTry(metadata, { leftMs: this.#deadlineMs - nowMs, tries: this.#tries });
     this.#attempt = new Attempt(this, {
       way: this.#way,
       link,
