@@ -1,5 +1,5 @@
 import { WeftError } from "@weft/kit";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type CallContext, type CallInfo, createClient } from "./index.ts";
 import { EchoService } from "./testing/echo.ts";
 import { collect, errorFrom, openEcho } from "./testing/harness.ts";
@@ -30,6 +30,28 @@ describe("calls", () => {
     expect((await collect(client.chat(texts("a", "b")))).map(({ text }) => text)).toEqual(["A", "B"]);
     expect(await collect(client.count({ number: 0 }))).toEqual([]);
     expect(await client.sum(texts())).toMatchObject({ number: 0 });
+  });
+
+  test("a response stream is accepted before its first response, unless it fails before", async () => {
+    const quiet = Promise.withResolvers<void>();
+    await using echo = await openEcho({
+      async *count({ number }, context) {
+        if (number === 0) throw new WeftError("CONFLICT", "nothing to count");
+        context.accept();
+        context.accept();
+        await quiet.promise;
+        yield { number };
+      },
+    });
+    const client = createClient(EchoService, echo.transport);
+    const accepted = Promise.withResolvers<void>();
+    const answers = collect(client.count({ number: 1 }, { onAccepted: accepted.resolve }));
+    await accepted.promise;
+    quiet.resolve();
+    expect(await answers).toMatchObject([{ number: 1 }]);
+    const onAccepted = vi.fn<() => void>();
+    await expect(collect(client.count({ number: 0 }, { onAccepted }))).rejects.toMatchObject({ reason: "CONFLICT" });
+    expect(onAccepted).not.toHaveBeenCalled();
   });
 
   test("a bidi stream answers while the request goes on", async () => {

@@ -25,6 +25,11 @@ export interface CallContext {
   readonly degraded: boolean;
   /** Metadata of the request: lower-case names, text values only. */
   readonly metadata: ReadonlyMap<string, string>;
+  /**
+   * Of a response stream: tells the caller that nothing is wrong with the request, by sending the initial metadata. For
+   * streams whose first response may be long in coming. After the first response it does nothing.
+   */
+  accept(): void;
 }
 
 /** What a caller says of a call. */
@@ -47,6 +52,8 @@ export interface CallOptions {
   readonly key?: string;
   /** How long the call waits for an instance to be there, in milliseconds. Default 2,000. */
   readonly patienceMs?: number;
+  /** Of a response stream: told when the target has accepted it, before its first response; not after its end. */
+  readonly onAccepted?: () => void;
   /** Told when the target could not answer, and something else did by the contract's `fallback`. */
   readonly onFallback?: (answer: FallbackAnswer) => void;
 }

@@ -141,9 +141,10 @@ async function answerStream(found: Found, surroundings: Surroundings, options: O
       await download(begin, messages, { lines: answering.lines, log });
     } else if (answering.kind === "events") {
       const signal = AbortSignal.any([options.signal, draining]);
-      const messages = target.stream(binding.method, once(message), { ...options, signal });
+      const call = (onAccepted: () => void): AsyncIterable<Message> =>
+        target.stream(binding.method, once(message), { ...options, signal, onAccepted });
       const { events } = answering;
-      await serveEvents(begin, messages, { events, heartbeatMs: config.heartbeatMs, trace: exchange.trace, log });
+      await serveEvents(begin, call, { events, heartbeatMs: config.heartbeatMs, trace: exchange.trace, log });
     }
   } catch (error) {
     throw translate(error, found);

@@ -8,8 +8,11 @@ import type { Binding } from "../routes/bindings.ts";
 import { compileJson, valueOf } from "../transcode/response.ts";
 import { write } from "./writer.ts";
 
-/** How long an error may take to have a status of its own, when no event has come yet, in milliseconds. */
-const graceMs = 200;
+/**
+ * How long an error may take to have a status of its own, when neither an event has come nor the target's word that it
+ * accepts the request, in milliseconds. It says so at once when it is of the mesh; of others nobody knows.
+ */
+const graceMs = 3000;
 /** What a browser waits before it comes back, in milliseconds. */
 const retryMs = 1000;
 
@@ -44,11 +47,11 @@ function oneLine(text: string): string {
  * Answers with a server stream as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  * An error at once is thrown: it has an answer of its own. A later one is an event `error` with a problem, but for a
  * target that goes away, a deadline, or this process draining: then the stream just ends, and a browser comes back with
- * the last id. One event at most waits for a slow reader; the rest waits in the call.
+ * the last id. One event at most waits for a slow reader; the rest waits in the call, which tells when it is accepted.
  */
 export async function serveEvents(
   begin: Begin,
-  messages: AsyncIterable<Message>,
+  call: (onAccepted: () => void) => AsyncIterable<Message>,
   options: {
     readonly events: EventWriter;
     readonly heartbeatMs: number;
@@ -70,7 +73,7 @@ export async function serveEvents(
     if (response?.destroyed === false && !response.writableNeedDrain) response.write(": still here\n\n");
   }, heartbeatMs);
   try {
-    for await (const message of messages) await write(open(), events(message));
+    for await (const message of call(open)) await write(open(), events(message));
     open().end();
   } catch (error) {
     const known = WeftError.from(error);

@@ -276,15 +276,19 @@ test("events have id, name and data, resume by Last-Event-ID, and a heartbeat", 
   await expect.poll(() => edge.fake.calls.at(-1)?.options.signal?.aborted).toBe(true);
 });
 
-test("an error at once has its own status; a stream that is quiet begins all the same; a later error is an event", async () => {
-  edge.fake.on(NotificationService.method.watch, async function* ({ userId }) {
-    if (userId === "other") throw new WeftError("PERMISSION_DENIED", "not yours");
+test("an error before the stream is accepted has its own status; a later one is an event, with or without events before it", async () => {
+  const quietly = Promise.withResolvers<void>();
+  edge.fake.on(NotificationService.method.watch, async function* ({ userId }, context) {
     await delay(300);
+    if (userId === "other") throw new WeftError("PERMISSION_DENIED", "not yours");
+    context.accept();
+    await quietly.promise;
     throw new WeftError("DATA_LOSS", "gone");
   });
   expect((await fetch(`${watchUrl()}?userId=other`, { headers: token })).status).toBe(403);
   const quiet = await fetch(watchUrl(), { headers: token });
   expect(quiet.status).toBe(200);
+  quietly.resolve();
   expect(await quiet.text()).toMatch(/event: error\ndata: .*"reason":"DATA_LOSS"/);
 });
 

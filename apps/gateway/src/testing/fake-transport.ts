@@ -95,8 +95,9 @@ function nameOf(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;
 }
 
-function contextOf({ signal, authorization, trace, metadata }: CallOptions): object {
-  return { signal: signal ?? new AbortController().signal, authorization, trace, metadata, deadline: Infinity };
+function contextOf({ signal, authorization, trace, metadata, onAccepted }: CallOptions): object {
+  const accept = (): void => onAccepted?.();
+  return { signal: signal ?? new AbortController().signal, authorization, trace, metadata, deadline: Infinity, accept };
 }
 
 /** What `work` gives, or the signal's reason when it is aborted first. */

@@ -1,6 +1,6 @@
 import { isWeftError } from "@weft/kit";
 import fc from "fast-check";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Account } from "../domain/person.ts";
 import { type Fixture, openFixture } from "../testing.ts";
 import { type AccountEvent, takeIn } from "./events.ts";
@@ -154,13 +154,16 @@ test("reading twice keeps the first time", async () => {
   expect(await read(parts, me, id)).toEqual(first);
 });
 
+/** Hears of a watcher that is accepted. */
+const accept = vi.fn<() => void>();
+
 test("a watcher gets what arrives from now on, of its inbox alone, also through another replica", async () => {
   const second = await fixture.replica();
   await send(parts, { ...message, title: "before" });
   const abort = new AbortController();
   const seen: string[] = [];
   const watching = (async () => {
-    const options = { userId: "u1", eventId: "", signal: abort.signal };
+    const options = { userId: "u1", eventId: "", signal: abort.signal, accept };
     for await (const notification of watch(parts, options)) seen.push(notification.title);
   })();
   await fixture.clock.advance(1);
@@ -180,19 +183,21 @@ test("a watcher resumes after the event it saw last", async () => {
   for (let n = 1; n <= 250; n += 1) await send(parts, { ...message, title: `t${n}` });
   const abort = new AbortController();
   const seen: string[] = [];
-  for await (const notification of watch(parts, { userId: "u1", eventId: "3", signal: abort.signal })) {
+  for await (const notification of watch(parts, { userId: "u1", eventId: "3", signal: abort.signal, accept })) {
     seen.push(notification.title);
     if (seen.length === 247) abort.abort();
   }
   expect(seen).toEqual(Array.from({ length: 247 }, (_, n) => `t${n + 4}`));
-  const forged = watch(parts, { userId: "u1", eventId: "x", signal: abort.signal });
+  const accepted = accept.mock.calls.length;
+  const forged = watch(parts, { userId: "u1", eventId: "x", signal: abort.signal, accept });
   await expect(forged.next()).rejects.toMatchObject({ reason: "INVALID_ARGUMENT" });
+  expect(accept).toHaveBeenCalledTimes(accepted);
 });
 
 test("a watcher whose last event lies ahead of everything gets what arrives from now on", async () => {
   await send(parts, { ...message, title: "before" });
   const abort = new AbortController();
-  const next = watch(parts, { userId: "u1", eventId: "999999", signal: abort.signal }).next();
+  const next = watch(parts, { userId: "u1", eventId: "999999", signal: abort.signal, accept }).next();
   await fixture.clock.advance(1);
   await send(parts, { ...message, title: "after" });
   expect((await next).value).toMatchObject({ title: "after" });

@@ -5,14 +5,25 @@ import type { Parts } from "./parts.ts";
 /** Notifications that are read at once for a watcher that is behind. */
 const batch = 100;
 
-/** What is added to an inbox after the event `eventId`, or from now on when it is empty. Ends when the signal aborts. */
+/** Whose inbox is watched, and from where on. */
+export interface WatchRequest {
+  readonly userId: string;
+  /** The last one that the watcher has; from now on when it is empty. */
+  readonly eventId: string;
+  readonly signal: AbortSignal;
+  /** Told when nothing is wrong with the request. */
+  readonly accept: () => void;
+}
+
+/** What is added to an inbox. Ends when the signal aborts. */
 export async function* watch(
   parts: Pick<Parts, "people" | "inbox" | "changes">,
-  { userId, eventId, signal }: { readonly userId: string; readonly eventId: string; readonly signal: AbortSignal },
+  { userId, eventId, signal, accept }: WatchRequest,
 ): AsyncGenerator<Notification, void> {
   const newest = await lastSequence(parts, userId);
   // An id from before the store was emptied lies ahead of everything: waiting for it would be waiting for long.
   let last = eventId === "" ? newest : Math.min(sequenceOf(eventId), newest);
+  accept();
   while (!signal.aborted) {
     const version = parts.changes.version;
     const added = await parts.inbox.since(userId, last, batch);

@@ -23,8 +23,8 @@ export function notificationService(parts: Parts): ServiceImplementation {
     },
     markRead: async ({ id }, { principal }) => ({ notification: encodeNotification(await read(parts, principal, id)) }),
     async *watch({ userId, eventId }, context) {
-      const { signal } = context;
-      for await (const notification of watch(parts, { userId: ownerOf(userId, context), eventId, signal })) {
+      const request = { userId: ownerOf(userId, context), eventId, signal: context.signal };
+      for await (const notification of watch(parts, { ...request, accept: () => context.accept() })) {
         yield { eventId: eventIdOf(notification), notification: encodeNotification(notification) };
       }
     },

@@ -21,9 +21,10 @@ export function eventsService({ pubsub, log }: EventsContext): ServiceImplementa
     listTopics: async () => ({
       topics: (await pubsub.topics()).map((info) => ({ ...info, groups: [...info.groups] })),
     }),
-    async *tail(request, { signal }) {
+    async *tail(request, context) {
       await findReaders(pubsub, { topic: request.topic, group: "" });
-      for await (const stored of pubsub.read(readOptions(request), signal)) {
+      context.accept();
+      for await (const stored of pubsub.read(readOptions(request), context.signal)) {
         if (isAsked(request, stored)) yield { event: toStored(stored) };
       }
     },

@@ -130,8 +130,9 @@ class GrpcTransport implements MeshTransport {
     const outgoing = method.methodKind === "server_streaming" ? await only(method, encoded) : encoded;
     const facts = this.#reader.read(metadata, undefined, options.key);
     const signal = signalOf(options);
-    const { patienceMs = defaultPatienceMs } = options;
-    yield* stream({ method, plan, metadata, grantedMs: granted, signal, facts, patienceMs, outgoing }, this.#way);
+    const { patienceMs = defaultPatienceMs, onAccepted } = options;
+    const call = { method, plan, metadata, grantedMs: granted, signal, facts, patienceMs, onAccepted, outgoing };
+    yield* stream(call, this.#way);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

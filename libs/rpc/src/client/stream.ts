@@ -19,6 +19,8 @@ export interface StreamParts {
   readonly signal: AbortSignal | undefined;
   /** Whether the call may be made elsewhere, and there is an elsewhere; asked as long as nothing has been read. */
   readonly mayMove: () => boolean;
+  /** The target has begun to answer. */
+  readonly onAccepted: (() => void) | undefined;
 }
 
 /** One try of a streaming call: messages are read and written one at a time, each when the other side is ready. */
@@ -88,6 +90,7 @@ export class StreamCall implements LinkedTry, Timed {
 
   onReceiveMetadata(): void {
     this.#parts.link.heard();
+    if (this.#status === undefined) this.#parts.onAccepted?.();
   }
 
   onReceiveMessage(bytes: Buffer): void {

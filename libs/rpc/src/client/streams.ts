@@ -21,6 +21,8 @@ export interface StreamRequest {
   readonly facts: CallFacts;
   /** How long to wait for an instance to be there. */
   readonly patienceMs: number;
+  /** May be told once for each try. */
+  readonly onAccepted: (() => void) | undefined;
   /** The one request of a call that can be sent again; the requests of any other. */
   readonly outgoing: Buffer | AsyncIterable<Buffer>;
 }
@@ -135,7 +137,7 @@ class Stream {
   }
 
   #begin(link: Link): StreamCall {
-    const { plan, method, signal, metadata, outgoing, facts } = this.#request;
+    const { plan, method, signal, metadata, outgoing, facts, onAccepted } = this.#request;
     this.#tries += 1;
     markTry(metadata, { leftMs: this.#deadlineMs - this.#way.now(), tries: this.#tries });
     const call = new StreamCall({
@@ -145,6 +147,7 @@ class Stream {
       pulse: this.#way.pulse,
       deadlineMs: this.#deadlineMs,
       signal,
+      onAccepted,
       mayMove: () => {
         if (!plan.retryable || !this.#isSingle) return false;
         const other = this.#way.pool.find(facts, new Set([...this.#avoid, link.endpoint]));

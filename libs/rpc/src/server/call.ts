@@ -1,4 +1,4 @@
-import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
+import { Metadata, type ServerUnaryCall } from "@grpc/grpc-js";
 import { WeftError } from "@weft/kit";
 import type { Priority } from "@weft/resilience";
 import type { Principal } from "@weft/security";
@@ -9,7 +9,10 @@ import type { ServerLoad } from "./load.ts";
 import type { MethodPlan } from "./plan.ts";
 
 /** The part that all four kinds of grpc-js's server calls share. */
-export type RawCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "cancelled" | "getDeadline"> & {
+export type RawCall = Pick<
+  ServerUnaryCall<Buffer, Buffer>,
+  "metadata" | "cancelled" | "getDeadline" | "sendMetadata"
+> & {
   on(event: "cancelled", listener: () => void): unknown;
 };
 
@@ -65,6 +68,10 @@ export class ServerCall implements CallContext {
   get metadata(): ReadonlyMap<string, string> {
     this.#metadata ??= textsOf(this.#raw.metadata);
     return this.#metadata;
+  }
+
+  accept(): void {
+    if (!this.#finished) this.#raw.sendMetadata(new Metadata());
   }
 
   /** True once the call has its answer, and what happens to the connection is no cancellation any more. */
