@@ -31,6 +31,7 @@ export {
   type CallPolicies,
   type CallPolicy,
   callPolicyOf,
+  saidOf,
   callPolicyShape,
   readCallPolicies,
 } from "./policy/call-policy.ts";

@@ -40,6 +40,25 @@ export function freeze(index: number): Fault {
   });
 }
 
+/** Every instance stops for a moment now and then, one after the other, as processes do that collect garbage. */
+export function pauses(everyMs: number, forMs: number): Fault {
+  return ({ timeline, instances }) => {
+    let isMended = false;
+    for (const [index, instance] of instances.entries()) {
+      const pause = (): void => {
+        if (isMended) return;
+        instance.freeze();
+        timeline.after(forMs, () => instance.thaw());
+        timeline.after(everyMs, pause);
+      };
+      timeline.after(((index + 0.5) * everyMs) / instances.length, pause);
+    }
+    return () => {
+      isMended = true;
+    };
+  };
+}
+
 /** The link of an instance loses a share of its messages. */
 export function lossy(index: number, share: number): Fault {
   return on(index, ({ link }) => {

@@ -8,13 +8,13 @@ export const mutants = {
   ignoresInFlight: withCluster(
     "ignores in-flight",
     class extends Cluster {
-      override begin(endpoint: Endpoint, isStream?: boolean): void {
-        super.begin(endpoint, isStream);
+      override begin(endpoint: Endpoint, method: string): void {
+        super.begin(endpoint, method);
         endpoint.inFlight = 0;
       }
-      override end(endpoint: Endpoint, outcome: Outcome, tookMs?: number): void {
+      override end(endpoint: Endpoint, method: string, outcome: Outcome, tookMs: number): void {
         endpoint.inFlight = 1;
-        super.end(endpoint, outcome, tookMs);
+        super.end(endpoint, method, outcome, tookMs);
       }
     },
   ),

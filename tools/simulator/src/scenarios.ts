@@ -1,4 +1,4 @@
-import { coldJoin, crash, failing, freeze, lossy, rollingRestart, slow, surge, zoneOutage } from "./faults.ts";
+import { coldJoin, crash, failing, freeze, lossy, pauses, rollingRestart, slow, surge, zoneOutage } from "./faults.ts";
 import type { Scenario } from "./simulate.ts";
 import type { LoadOptions } from "./world/load.ts";
 
@@ -20,6 +20,12 @@ export const scenarios: readonly Scenario[] = [
   { ...trio, name: "crashed-3", about: "one of three is killed", fault: crash(0) },
   { ...mesh, name: "frozen", about: "one is stopped for 20 s", fault: freeze(0), lastsMs: 20_000 },
   { ...trio, name: "frozen-3", about: "one of three is stopped for 20 s", fault: freeze(0), lastsMs: 20_000 },
+  {
+    ...{ ...trio, load: open(150), instance: () => ({ serviceMs: 4 }) },
+    name: "pauses-3",
+    about: "each of three stops for 60 ms every 2.3 s, with calls of 4 ms and one in flight at most times",
+    fault: pauses(2_300, 60),
+  },
   { ...mesh, name: "lossy", about: "the link of one loses 5 % of its packets", fault: lossy(0, 0.05) },
   {
     ...mesh,

@@ -67,20 +67,25 @@ const laws = [
     );
   }),
   law<Make>("K4 nobody gets a call beyond its share of all calls in flight times the bound, rounded up", (make) => {
-    const steps = fc.array(fc.record({ key: fc.nat(3), ends: fc.boolean() }), { maxLength: 100, size: "max" });
+    const bounds = fc.double({ min: 1.01, max: 3, noNaN: true });
+    const step = fc.record({ key: fc.nat(3), ends: fc.boolean(), afterMs: fc.nat(300) });
+    const steps = fc.array(step, { maxLength: 100, size: "max" });
     fc.assert(
-      fc.property(weights, fc.double({ min: 1.01, max: 3, noNaN: true }), steps, (given, bound, plan) => {
+      fc.property(weights, bounds, fc.nat(8), steps, (given, bound, cold, plan) => {
         const endpoints = endpointsOf(given);
+        for (const endpoint of endpoints.slice(0, cold)) endpoint.startWarmUp(0, options.balancing.warmUp);
         const balancer = make(bound);
         balancer.update(endpoints, 0);
-        const total = given.reduce((sum, weight) => sum + weight, 0);
         const running: Endpoint[] = [];
-        for (const { key, ends } of plan) {
-          if (ends) running.shift()?.end("ok", 1, 0, 1000);
-          const endpoint = balancer.pick({ nowMs: 0, key: `${key}` });
-          endpoint.begin(false, 0);
+        let nowMs = 0;
+        for (const { key, ends, afterMs } of plan) {
+          nowMs += afterMs;
+          if (ends) running.shift()?.end("ok", 1, nowMs, 1000);
+          const endpoint = balancer.pick({ nowMs, key: `${key}` });
+          endpoint.begin(false, nowMs);
           running.push(endpoint);
-          const limit = Math.ceil((bound * running.length * endpoint.facts.weight) / total);
+          const total = endpoints.reduce((sum, one) => sum + one.weightAt(nowMs), 0);
+          const limit = Math.ceil((bound * running.length * endpoint.weightAt(nowMs)) / total);
           expect(endpoint.inFlight).toBeLessThanOrEqual(limit);
         }
       }),
@@ -104,6 +109,27 @@ function byPlace(place: (key: string, count: number) => number, order?: (endpoin
     };
   };
 }
+
+/** As ever, but for warm-up. */
+const cold: Make = (bound) => {
+  const balancer = right(bound);
+  const own = new Map<Endpoint, Endpoint>();
+  return {
+    update: (endpoints, nowMs) => {
+      own.clear();
+      for (const endpoint of endpoints) {
+        const warm: Endpoint = Object.create(endpoint, { weightAt: { value: () => endpoint.facts.weight } });
+        own.set(warm, endpoint);
+      }
+      balancer.update([...own.keys()], nowMs);
+    },
+    pick: (request) => {
+      const endpoint = own.get(balancer.pick(request));
+      if (endpoint === undefined) throw new RangeError("nobody");
+      return endpoint;
+    },
+  };
+};
 
 const byId = (endpoints: Endpoint[]): Endpoint[] => endpoints.toSorted((a, b) => (a.facts.id < b.facts.id ? -1 : 1));
 
@@ -134,5 +160,6 @@ describeMutants("policies by key: mutants", laws, [
     byPlace((key, count) => hashText(key) % count, byId),
   ),
   mutant("K4", "load is not looked at", () => right()),
+  mutant("K4", "warm-up is not looked at", cold),
   mutant("K4", "the bound is not the one given", (bound) => right(bound === undefined ? undefined : bound * 2)),
 ]);

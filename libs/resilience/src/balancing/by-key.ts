@@ -10,12 +10,15 @@ import { P2cEwma } from "./p2c-ewma.ts";
  * calls in flight (Mirrokni, Thorup and Zadimoghaddam 2017). No table and no memory of keys: every caller comes to the
  * same instance. A pick looks at every one. Calls without a key are balanced by `p2c-ewma`.
  *
- * Warm-up is left out: a weight that grows would move keys all the time.
+ * Warm-up bounds what a new instance takes of its keys, where there is a bound; the rest goes where those keys would go
+ * without it. Draws leave it out: a weight that grows would move keys all the time. So does `sticky`: whom it kept from
+ * their instance at first would move twice.
  *
  * - `K1` the same instances give the same one for a key, in whatever order they are listed
  * - `K2` when one goes, its keys alone move; when one comes, keys move to it alone
  * - `K3` keys are spread in proportion to weight, within what chance explains
- * - `K4` bounded: nobody gets a call beyond its share of all calls in flight (this one included) times the bound, rounded up
+ * - `K4` bounded: nobody gets a call beyond its share of all calls in flight (this one included) times the bound, rounded
+ *   up; shares go by weight and warm-up
  */
 export class ByKey implements Balancer {
   readonly #keyless: P2cEwma;
@@ -38,13 +41,13 @@ export class ByKey implements Balancer {
   pick(request: PickRequest, avoid?: ReadonlySet<Endpoint>): Endpoint {
     if (request.key === undefined) return this.#keyless.pick(request, avoid);
     const from = without(this.#endpoints, avoid);
-    const limit = this.#callsForWeight(from);
+    const limit = this.#callsForWeight(from, request.nowMs);
     const key = hashText(request.key);
     let best: Endpoint | undefined;
     let highest = -1;
     for (const endpoint of from) {
       const { weight } = endpoint.facts;
-      if (endpoint.inFlight + 1 > Math.ceil(limit * weight)) continue;
+      if (limit !== Infinity && endpoint.inFlight + 1 > Math.ceil(limit * endpoint.weightAt(request.nowMs))) continue;
       const drawn = unitOf(mixHashes(key, this.#hashes.get(endpoint) ?? 0));
       // Draws of weight w are as the highest of w draws.
       const draw = weight === 1 ? drawn : drawn ** (1 / weight);
@@ -56,14 +59,14 @@ export class ByKey implements Balancer {
     return only(best);
   }
 
-  /** How many calls an instance may have in flight for each unit of its weight. */
-  #callsForWeight(from: readonly Endpoint[]): number {
+  /** How many calls an instance may have in flight for each unit of the weight that it has by now. */
+  #callsForWeight(from: readonly Endpoint[], nowMs: number): number {
     if (this.#bound === Infinity) return Infinity;
     let calls = 1;
     let weights = 0;
-    for (const { inFlight, facts } of from) {
-      calls += inFlight;
-      weights += facts.weight;
+    for (const endpoint of from) {
+      calls += endpoint.inFlight;
+      weights += endpoint.weightAt(nowMs);
     }
     return (this.#bound * calls) / weights;
   }

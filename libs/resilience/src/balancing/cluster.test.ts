@@ -43,9 +43,9 @@ class World {
 
   call(outcome: Outcome, endpoint = this.cluster.pick({})): void {
     if (endpoint === undefined) return;
-    this.cluster.begin(endpoint);
+    this.cluster.begin(endpoint, "Get");
     this.nowMs += 1;
-    this.cluster.end(endpoint, outcome, 1);
+    this.cluster.end(endpoint, "Get", outcome, 1);
   }
 
   ejected(): Set<string> {
@@ -203,7 +203,7 @@ const laws = [
         world.cluster.update(instances.map((facts) => ({ ...facts, weight: 1 })));
         for (const endpoint of world.endpoints) world.call("ok", endpoint);
         const isNear = (endpoint: Endpoint | undefined): boolean => endpoint?.facts.zone === "0";
-        if (isSilent) for (const endpoint of world.endpoints.filter(isNear)) world.cluster.begin(endpoint);
+        if (isSilent) for (const endpoint of world.endpoints.filter(isNear)) world.cluster.begin(endpoint, "Get");
         world.nowMs += 100;
         const near = Array.from({ length: 400 }, () => world.cluster.pick({})).filter(isNear).length;
         // Of all instances, half are near.

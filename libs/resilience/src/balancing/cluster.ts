@@ -7,6 +7,7 @@ import { Endpoint, type EndpointFacts, type Outcome } from "./endpoint.ts";
 import { type BalancingOptions, type FullBalancing, fullBalancing, isByKey } from "./options.ts";
 import { Pools } from "./pools.ts";
 import { subsetOf } from "./subset.ts";
+import { UsualTimes } from "./usual.ts";
 import { type RouteOptions, type SplitOptions, Versions } from "./versions.ts";
 
 /** What a call asks of the choice of its instance. */
@@ -62,6 +63,7 @@ export class Cluster {
   readonly #draining = new Set<Endpoint>();
   readonly #ejectedFor = new Map<Endpoint, string>();
   readonly #outliers: OutlierDetector<Endpoint>;
+  readonly #usualTimes = new UsualTimes();
   /** Used again for every call: a pick allocates nothing. */
   readonly #request: { -readonly [Name in keyof PickRequest]: PickRequest[Name] } = { nowMs: 0 };
   #listed: readonly EndpointFacts[] = [];
@@ -144,15 +146,27 @@ export class Cluster {
     return this.#pools.pick(request, call.header, avoid);
   }
 
-  /** A call begins there. `isStream`: it has no one answer whose time says anything; then `end` gets no time. */
-  begin(endpoint: Endpoint, isStream = false): void {
-    endpoint.begin(isStream, this.#options.now());
+  /** A unary call begins there. Methods are told apart by their names, as some take longer than others. */
+  begin(endpoint: Endpoint, method: string): void {
+    endpoint.begin(false, this.#options.now(), this.#usualTimes.of(method));
   }
 
-  /** And ends. `tookMs`: from its beginning; undefined for a stream. */
-  end(endpoint: Endpoint, outcome: Outcome, tookMs?: number): void {
+  /** And ends. `tookMs`: from its beginning. */
+  end(endpoint: Endpoint, method: string, outcome: Outcome, tookMs: number): void {
     const nowMs = this.#options.now();
-    endpoint.end(outcome, tookMs, nowMs, this.#balancing.latencyDecayMs);
+    endpoint.end(outcome, tookMs, nowMs, this.#balancing.latencyDecayMs, this.#usualTimes.of(method));
+    this.#outliers.record(endpoint, outcome, nowMs);
+  }
+
+  /** A streaming call begins there: it has no one answer whose time says anything. */
+  beginStream(endpoint: Endpoint): void {
+    endpoint.begin(true, this.#options.now());
+  }
+
+  /** And ends. */
+  endStream(endpoint: Endpoint, outcome: Outcome): void {
+    const nowMs = this.#options.now();
+    endpoint.end(outcome, undefined, nowMs, this.#balancing.latencyDecayMs);
     this.#outliers.record(endpoint, outcome, nowMs);
   }
 

@@ -1,4 +1,5 @@
 import type { WarmUpOptions } from "./options.ts";
+import type { Usual } from "./usual.ts";
 
 /** What an instance says of itself; it stays the same while the instance runs. */
 export interface EndpointFacts {
@@ -36,7 +37,8 @@ const noiseMs = 10;
  * One instance as its caller sees it: its facts, and what was measured. Times are monotonic milliseconds.
  *
  * Latency is a peak-sensitive moving average: it rises to a slower answer at once and falls slowly, with answers and
- * with time ("Finagle's `PeakEwma`", https://twitter.github.io/finagle/guide/Clients.html).
+ * with time ("Finagle's `PeakEwma`", https://twitter.github.io/finagle/guide/Clients.html). Where a call's {@link Usual}
+ * is given, it is that of a call of any method: methods that take long are no latency of the instance.
  */
 export class Endpoint {
   /** Renewed with the registry's list; id and address stay. */
@@ -45,7 +47,7 @@ export class Endpoint {
   readonly since: number;
   /** Calls that run now, streams among them. */
   inFlight = 0;
-  /** Peak EWMA of the time of answers; 0 before the first one. */
+  /** Peak EWMA of the time of answers, whatever their methods; 0 before the first one. */
   latencyMs = 0;
   /** Share of the last calls that failed or were refused: a moving average over about eight. */
   failureShare = 0;
@@ -54,6 +56,7 @@ export class Endpoint {
   /** Calls that run now and will be answered once. */
   #waiting = 0;
   #waitingSinceMs = 0;
+  readonly #waitingFor = new Map<Usual, number>();
   #updatedMs: number;
   #warmUp: Required<WarmUpOptions> | undefined;
   #warmFromMs = 0;
@@ -67,16 +70,17 @@ export class Endpoint {
   }
 
   /** A call begins. A stream counts as load, but nobody waits for its answer. */
-  begin(isStream: boolean, nowMs: number): void {
+  begin(isStream: boolean, nowMs: number, usual?: Usual): void {
     this.inFlight += 1;
     this.#hasBegun = true;
     if (isStream) return;
     if (this.#waiting === 0) this.#waitingSinceMs = nowMs;
     this.#waiting += 1;
+    if (usual !== undefined) this.#waitingFor.set(usual, (this.#waitingFor.get(usual) ?? 0) + 1);
   }
 
-  /** It ended. `tookMs`: undefined for a stream. */
-  end(outcome: Outcome, tookMs: number | undefined, nowMs: number, decayMs: number): void {
+  /** It ended. `tookMs`: undefined for a stream. `usual`: what it began with. */
+  end(outcome: Outcome, tookMs: number | undefined, nowMs: number, decayMs: number, usual?: Usual): void {
     this.inFlight -= 1;
     if (tookMs !== undefined) this.#waiting -= 1;
     if (outcome === "ok" || outcome === "refused") this.lastAnswerMs = nowMs;
@@ -84,15 +88,31 @@ export class Endpoint {
     this.#updatedMs = nowMs;
     this.failureShare *= kept;
     if (outcome !== "cancelled") this.failureShare += ((outcome === "ok" ? 0 : 1) - this.failureShare) / failureSpan;
+    if (tookMs === undefined) {
+      this.latencyMs *= kept;
+      return;
+    }
+    const pace = usual === undefined ? 1 : this.#endFor(usual, outcome, tookMs);
+    const latencyMs = tookMs * pace;
     // A fast failure is no sign of speed: it must not draw calls. But who made somebody wait in vain is that slow at least.
-    const isLate = outcome !== "refused" && this.latencyMs > 0 && (tookMs ?? 0) > this.latencyMs;
-    if (tookMs === undefined || (outcome !== "ok" && !isLate)) {
+    const isLate = outcome !== "refused" && this.latencyMs > 0 && latencyMs > this.latencyMs;
+    if (outcome !== "ok" && !isLate) {
       this.latencyMs *= kept;
       return;
     }
     // One slow answer raises it to the full, several usual ones bring it down again.
-    const weight = tookMs > this.latencyMs ? 1 : Math.max(1 - kept, 1 / answerSpan);
-    this.latencyMs += (tookMs - this.latencyMs) * weight;
+    const weight = latencyMs > this.latencyMs ? 1 : Math.max(1 - kept, 1 / answerSpan);
+    this.latencyMs += (latencyMs - this.latencyMs) * weight;
+  }
+
+  /** @returns what a millisecond of it is worth */
+  #endFor(usual: Usual, outcome: Outcome, tookMs: number): number {
+    const waiting = this.#waitingFor.get(usual) ?? 0;
+    if (waiting > 1) this.#waitingFor.set(usual, waiting - 1);
+    else this.#waitingFor.delete(usual);
+    const { pace } = usual;
+    if (outcome === "ok") usual.add(tookMs);
+    return pace;
   }
 
   /**
@@ -114,9 +134,16 @@ export class Endpoint {
     return Math.max(0, nowMs - Math.max(this.#waitingSinceMs, this.lastAnswerMs));
   }
 
-  /** Whether that is longer than any answer took lately, by far. */
+  /** What that counts for beside its latency: the less, the longer the calls that wait take anyhow. */
+  latenessAt(nowMs: number): number {
+    const silenceMs = this.silenceAt(nowMs);
+    return silenceMs === 0 ? 0 : silenceMs * this.#waitingPace();
+  }
+
+  /** Whether nobody has been answered for longer than any answer took lately, by far. */
   isOverdueAt(nowMs: number): boolean {
-    return this.#waiting > 0 && this.silenceAt(nowMs) > overdueFactor * Math.max(this.latencyMs, noiseMs);
+    const silenceMs = this.silenceAt(nowMs);
+    return silenceMs > overdueFactor * noiseMs && silenceMs * this.#waitingPace() > overdueFactor * this.latencyMs;
   }
 
   /** From now on its weight grows to the full one. */
@@ -143,6 +170,13 @@ export class Endpoint {
   /** Its weight by now. */
   weightAt(nowMs: number): number {
     return this.facts.weight * this.warmthAt(nowMs);
+  }
+
+  /** What a millisecond is worth of whichever call that waits is answered soonest. */
+  #waitingPace(): number {
+    let pace = 0;
+    for (const usual of this.#waitingFor.keys()) pace = Math.max(pace, usual.pace);
+    return pace === 0 ? 1 : pace;
   }
 
   /** How much is left of what was measured last. */

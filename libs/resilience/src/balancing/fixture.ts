@@ -1,6 +1,7 @@
 import type { Law } from "@weft/kit/testing";
 import { Endpoint, type EndpointFacts, type Outcome } from "./endpoint.ts";
 import { balancingDefaults } from "./options.ts";
+import { type Usual, UsualTimes } from "./usual.ts";
 
 /** What laws are held against: something that needs no closing. */
 export interface Subject<T> extends AsyncDisposable {
@@ -50,9 +51,17 @@ export function endpointsOf(weights: readonly number[]): Endpoint[] {
 }
 
 /** A call that ran there. */
-export function call(endpoint: Endpoint, fromMs: number, tookMs: number, outcome: Outcome = "ok"): void {
-  endpoint.begin(false, fromMs);
-  endpoint.end(outcome, tookMs, fromMs + tookMs, balancingDefaults.latencyDecayMs);
+export function call(endpoint: Endpoint, fromMs: number, tookMs: number, outcome: Outcome = "ok", usual?: Usual): void {
+  endpoint.begin(false, fromMs, usual);
+  endpoint.end(outcome, tookMs, fromMs + tookMs, balancingDefaults.latencyDecayMs, usual);
+}
+
+/** Methods that usually take so many milliseconds. */
+export function usualTimes(...eachMs: readonly number[]): Usual[] {
+  const times = new UsualTimes();
+  const methods = eachMs.map((_, at) => times.of(`Method${at}`));
+  for (let turn = 0; turn < 200; turn += 1) methods.forEach((usual, at) => usual.add(eachMs[at] ?? 0));
+  return methods;
 }
 
 /** How often each came. */

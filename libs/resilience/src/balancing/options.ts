@@ -40,7 +40,8 @@ export interface BalancingOptions {
   readonly latencyTolerance?: number;
   /**
    * An instance that is new, or back from ejection, gets its weight little by little. Defaults: over 10 s, from a tenth,
-   * linear (aggression 1; above 1 is faster at first). A window of 0 turns it off. As Envoy's slow start.
+   * linear (aggression 1; above 1 is faster at first). A window of 0 turns it off. As Envoy's slow start. With
+   * `consistent-hash` it counts in the bound alone, with `sticky` not at all.
    */
   readonly warmUp?: WarmUpOptions;
   /** Below this share of connected instances that may take calls, all of them do. In [0, 1], default 0.5. */

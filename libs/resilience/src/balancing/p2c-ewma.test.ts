@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import type { BalancerOptions } from "./balancer.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { call, countOf, isLikely, law, subjectOf } from "./fixture.ts";
+import { call, countOf, isLikely, law, subjectOf, usualTimes } from "./fixture.ts";
 import { P2cEwma } from "./p2c-ewma.ts";
 import { choosing, common, type Make, mutant, over, type PolicyLaw, seeds, twoChoices } from "./policy-laws.ts";
 import { RandomChoice } from "./random.ts";
@@ -102,6 +102,31 @@ const laws: readonly PolicyLaw[] = [
       }),
     );
   }),
+  law("P6 a method that takes long makes nobody dear", (make) => {
+    const factors = fc.integer({ min: 3, max: 500 });
+    fc.assert(
+      fc.property(seeds, fc.integer({ min: 1, max: 20 }), factors, (seed, tookMs, factor) => {
+        const { balancer, endpoints } = over(make, seed, [1, 1]);
+        const [quick, long] = usualTimes(tookMs, tookMs * factor);
+        const [one, other] = endpoints;
+        if (one === undefined || other === undefined) return;
+        const longMs = tookMs * factor;
+        for (const endpoint of endpoints) call(endpoint, 0, tookMs, "ok", quick);
+        call(one, tookMs, longMs, "ok", long);
+        const nowMs = tookMs + longMs;
+        call(other, longMs, tookMs, "ok", quick);
+        const isEven = (atMs: number): boolean =>
+          isLikely(countOf(400, () => balancer.pick({ nowMs: atMs })).get(one) ?? 0, 0.5, 400);
+        expect(isEven(nowMs)).toBe(true);
+        // One waits for a long call, as it does.
+        one.begin(false, nowMs, long);
+        other.begin(true, nowMs);
+        const laterMs = nowMs + longMs / 2;
+        call(other, laterMs - tookMs, tookMs, "ok", quick);
+        expect(isEven(laterMs)).toBe(true);
+      }),
+    );
+  }),
 ];
 
 describeLaws("p2c-ewma", laws, subjectOf(make));
@@ -161,6 +186,12 @@ describeMutants("p2c-ewma: mutants", laws, [
         const ratio = price(one) / price(other);
         return ratio < 1.5 && ratio > 1 / 1.5 ? 1 : ratio;
       }),
+  ),
+  mutant(
+    "P6",
+    "a long call that runs is a late one",
+    (options) =>
+      new TwoChoices(options, (one, other, nowMs) => (one.silenceAt(nowMs) + 5) / (other.silenceAt(nowMs) + 5)),
   ),
   mutant(
     "P4",

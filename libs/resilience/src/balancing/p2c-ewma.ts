@@ -11,6 +11,7 @@ import { TwoChoices } from "./two-choices.ts";
  * - `P3` an instance of which nothing is known costs as much as the other one, so nobody floods it
  * - `P4` failing fast draws no calls
  * - `P5` one that was slow is tried again by one call at a time
+ * - `P6` a method that takes long makes nobody dear
  */
 export class P2cEwma extends TwoChoices {
   constructor(options: BalancerOptions) {
@@ -28,7 +29,7 @@ export class P2cEwma extends TwoChoices {
 
 /** In milliseconds, 0 when unknown. */
 function lateness(endpoint: Endpoint, nowMs: number, decayMs: number): number {
-  return Math.max(endpoint.latencyAt(nowMs, decayMs), endpoint.silenceAt(nowMs));
+  return Math.max(endpoint.latencyAt(nowMs, decayMs), endpoint.latenessAt(nowMs));
 }
 
 /** So many milliseconds more or less are the pauses of a process, and say nothing of an instance. */

@@ -36,7 +36,7 @@ export class Attempt implements LinkedTry {
 
   start(metadata: Metadata, bytes: Buffer): void {
     const { link, raw } = this;
-    this.#way.pool.cluster.begin(link.endpoint);
+    this.#way.pool.cluster.begin(link.endpoint, this.#method.name);
     link.begin(this, true);
     raw.start(metadata, this);
     raw.startRead();
@@ -52,7 +52,7 @@ export class Attempt implements LinkedTry {
     this.#owner = undefined;
     const { endpoint } = this.link;
     this.link.settle();
-    this.#way.pool.cluster.end(endpoint, outcome, nowMs - this.startedMs);
+    this.#way.pool.cluster.end(endpoint, this.#method.name, outcome, nowMs - this.startedMs);
     this.#breaker.leave(this.#pass, isLost ? "cancelled" : outcome, { nowMs, instance: endpoint.facts.id });
   }
 

@@ -97,7 +97,7 @@ export class Call {
     const it: Try = { deadlineMs: this.#deadlineMs, ended: (end) => this.#tried(running, end) };
     const running: Running = { it, endpoint, sinceMs: timeline.nowMs, pass };
     this.#running.add(running);
-    cluster.begin(endpoint);
+    cluster.begin(endpoint, method);
     const connection = this.#client.connection(endpoint);
     if (connection?.isOpen) connection.send(it);
     else this.#tried(running, { answer: "lost" });
@@ -161,7 +161,7 @@ export class Call {
     const { endpoint, pass, sinceMs } = running;
     const nowMs = timeline.nowMs;
     this.#running.delete(running);
-    cluster.end(endpoint, outcome, nowMs - sinceMs);
+    cluster.end(endpoint, method, outcome, nowMs - sinceMs);
     breakers.of(method).leave(pass, outcome, { nowMs, instance: endpoint.facts.id });
     if (hedges.hedges(method, true)) hedges.ended(method, nowMs - sinceMs, nowMs);
   }

@@ -94,7 +94,7 @@ export class Client {
     const onAvailable = (isAvailable: boolean): void => {
       cluster.setAvailable(endpoint, isAvailable);
       if (!isAvailable) return;
-      breakers.wake(timeline.nowMs);
+      breakers.wake();
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const run of waiting) run();

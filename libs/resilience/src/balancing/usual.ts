@@ -1,0 +1,84 @@
+/** Answers that a mean goes over, about: of one method, and of all. */
+const span = 64;
+const overallSpan = 512;
+
+/** An answer counts as this many times the mean at most: a call that hangs says little of its method. */
+const mostFactor = 4;
+
+/** Methods that are told apart; the others count as one. A contract has a few dozen. */
+const mostMethods = 256;
+
+/** Nothing takes less, in milliseconds. */
+const leastMs = 0.1;
+
+/** Mean of what calls take: over all of the first ones, then moving. */
+class Mean {
+  ms = 0;
+  #count = 0;
+  readonly #span: number;
+
+  constructor(answers: number) {
+    this.#span = answers;
+  }
+
+  add(tookMs: number): void {
+    if (this.#count < this.#span) this.#count += 1;
+    const bounded = this.#count === 1 ? tookMs : Math.min(tookMs, mostFactor * Math.max(this.ms, leastMs));
+    this.ms += (bounded - this.ms) / this.#count;
+  }
+}
+
+/** What calls of one method usually take, whoever answers. */
+export class Usual {
+  readonly #times: UsualTimes;
+  readonly #mean = new Mean(span);
+
+  constructor(times: UsualTimes) {
+    this.#times = times;
+  }
+
+  /**
+   * How many milliseconds one millisecond of this method is worth, so that a method that takes long makes nobody dear:
+   * what a call of any method takes, over what one of this takes. 1 where there is one method only.
+   */
+  get pace(): number {
+    return this.#times.isMixed ? this.#times.overallMs / Math.max(this.#mean.ms, leastMs) : 1;
+  }
+
+  /** An answer came after so many milliseconds. */
+  add(tookMs: number): void {
+    this.#mean.add(tookMs);
+    this.#times.add(tookMs);
+  }
+}
+
+/** What calls to one target usually take, by method. */
+export class UsualTimes {
+  readonly #methods = new Map<string, Usual>();
+  readonly #others = new Usual(this);
+  readonly #overall = new Mean(overallSpan);
+
+  /** Whether there is more than one method. */
+  get isMixed(): boolean {
+    return this.#methods.size > 1;
+  }
+
+  /** Mean of all calls, in milliseconds. */
+  get overallMs(): number {
+    return Math.max(this.#overall.ms, leastMs);
+  }
+
+  of(method: string): Usual {
+    let usual = this.#methods.get(method);
+    if (usual !== undefined) return usual;
+    if (this.#methods.size >= mostMethods) return this.#others;
+    usual = new Usual(this);
+    this.#methods.set(method, usual);
+    return usual;
+  }
+
+  /** For {@link Usual} alone. */
+  add(tookMs: number): void {
+    this.#overall.add(tookMs);
+  }
+}
