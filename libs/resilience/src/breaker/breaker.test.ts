@@ -135,7 +135,7 @@ function behavesAsModelled(make: Make) {
         breaker.leave(left.pass, next.outcome, at);
         model.leave(left.epoch, next.outcome, at);
       } else {
-        breaker.wake(nowMs);
+        breaker.wake();
         model.wake(nowMs);
       }
       same(breaker.state.kind, model.kind);

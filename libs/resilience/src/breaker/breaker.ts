@@ -11,7 +11,8 @@ export interface ClosedState {
 /** None does. Times are monotonic milliseconds. */
 export interface OpenState {
   readonly kind: "open";
-  readonly untilMs: number;
+  /** How long it lasts is looked up when it is asked: a wait that was set too long can be taken back. */
+  readonly sinceMs: number;
 }
 
 /** A few do, to see how it is now. */
@@ -64,17 +65,17 @@ export class Breaker {
   /** Whether `enter` would say no. */
   isOpen(nowMs: number): boolean {
     const state = this.#state;
-    if (state.kind === "open") return nowMs < state.untilMs;
+    if (state.kind === "closed") return false;
     const { probes, openMs } = this.#parts.options();
-    return state.kind === "half-open" && state.probing >= probes && nowMs - state.sinceMs < openMs;
+    const isFull = state.kind === "open" || state.probing >= probes;
+    return isFull && nowMs - state.sinceMs < openMs;
   }
 
   /** Milliseconds until it is worth asking again; 0 when it is now. */
   retryAfterMs(nowMs: number): number {
     const state = this.#state;
-    if (state.kind === "closed") return 0;
-    const untilMs = state.kind === "open" ? state.untilMs : state.sinceMs + this.#parts.options().openMs;
-    return this.isOpen(nowMs) ? Math.max(0, untilMs - nowMs) : 0;
+    if (state.kind === "closed" || !this.isOpen(nowMs)) return 0;
+    return state.sinceMs + this.#parts.options().openMs - nowMs;
   }
 
   /** Lets a try through, or undefined. */
@@ -104,8 +105,8 @@ export class Breaker {
   }
 
   /** Something changed for the better, a new instance for one: no need to wait any longer before looking. */
-  wake(nowMs: number): void {
-    if (this.#state.kind === "open") this.#state = { kind: "open", untilMs: Math.min(nowMs, this.#state.untilMs) };
+  wake(): void {
+    if (this.#state.kind === "open") this.#state = { kind: "open", sinceMs: -Infinity };
   }
 
   /** Back to the beginning. */
@@ -132,7 +133,7 @@ export class Breaker {
   }
 
   #open(nowMs: number): void {
-    this.#become({ kind: "open", untilMs: nowMs + this.#parts.options().openMs });
+    this.#become({ kind: "open", sinceMs: nowMs });
   }
 
   #become(state: BreakerState): void {

@@ -40,7 +40,7 @@ test("a new instance is looked at without waiting", () => {
   const { breakers } = breakersWith();
   fail(breakers, get, 10);
   expect(breakers.of(get).isOpen(100)).toBe(true);
-  breakers.wake(100);
+  breakers.wake();
   expect(breakers.of(get).enter(100)).toMatchObject({ kind: "half-open" });
 });
 
@@ -57,6 +57,15 @@ test("options apply from then on; switched off it opens never, and what was open
   expect(breakers.of(get).state.kind).toBe("closed");
   fail(breakers, get, 1);
   expect(breakers.of(get).state.kind).toBe("open");
+});
+
+test("a wait that was set by mistake ends with it", () => {
+  const { breakers } = breakersWith({ openMs: 3_600_000 });
+  fail(breakers, get, 10);
+  expect(breakers.of(get).enter(60_000)).toBeUndefined();
+  breakers.configure({});
+  expect(breakers.of(get).retryAfterMs(900)).toBe(100);
+  expect(breakers.of(get).enter(60_000)).toMatchObject({ kind: "half-open" });
 });
 
 test("more methods than a target can have share one breaker", () => {

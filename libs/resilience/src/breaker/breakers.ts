@@ -48,8 +48,8 @@ export class Breakers {
   }
 
   /** An instance became available: whoever is open looks at once. */
-  wake(nowMs: number): void {
-    for (const breaker of this.#breakers.values()) breaker.wake(nowMs);
+  wake(): void {
+    for (const breaker of this.#breakers.values()) breaker.wake();
   }
 
   /** The state of each method that was called. */

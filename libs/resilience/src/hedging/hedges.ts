@@ -63,7 +63,8 @@ export class Hedges {
   readonly #parts: HedgesParts;
   readonly #methods = new Map<string, Method>();
   readonly #budget: RetryBudget;
-  #lastSecond = new RollingShare(1_000);
+  /** Of ten slots, the first of which may be about to be forgotten: a second and up to a ninth of one more. */
+  #lastSecond = new RollingShare(10_000 / 9);
   #options: Required<HedgingOptions>;
 
   constructor(parts: HedgesParts) {

@@ -18,10 +18,11 @@ export interface TighteningOptions {
 const spanMs = 500;
 /** Above this share of failures the limit gets tighter. */
 const tightenAbove = 0.2;
-/** Below this one it gets wider. In between it stays. */
+/** Below this one it gets wider, in between only slowly. */
 const relaxBelow = 0.05;
 const decrease = 0.7;
 const increase = 0.25;
+const slowIncrease = 0.02;
 const least = 0.1;
 /** The part of the limit that calls of less importance leave to others. */
 const reserves: Readonly<Record<Importance, number>> = { low: 0.5, middle: 0.25, high: 0 };
@@ -42,7 +43,8 @@ interface Tightened {
  * Laws, with time in whole milliseconds of a clock that never goes back:
  * - `T1` Nothing is refused while at most 20 % of the calls fail, or fewer than `minFailures` in half a second.
  * - `T2` While more than 20 % fail the factor falls by 30 % each half second, down to a tenth; while fewer than 5 % do, it
- *   rises by a quarter each, so that two good seconds end any tightening. In between it stays.
+ *   rises by a quarter each, so that two good seconds end any tightening. In between it rises by a fiftieth: what a target
+ *   always fails, as one bad instance of many makes it do, limits it for half a minute and not for ever.
  * - `T3` While tightened, calls are let through at no more than `factor` of the rate at which they came when it began, and
  *   at no less than `floorPerSecond`, with a quarter of a second's calls at once.
  * - `T4` When a call is let through, one of more importance would have been, too.
@@ -104,9 +106,9 @@ export class Tightening {
     const spans = Math.floor((nowMs - this.#spanEnd) / spanMs) + 1;
     const share = this.#ended === 0 ? 0 : this.#failed / this.#ended;
     if (share > tightenAbove) this.#tighten(nowMs);
-    else if (share < relaxBelow) this.#relax(1);
+    else this.#relax(share < relaxBelow ? increase : slowIncrease);
     // In the others nothing failed, as nothing ended.
-    this.#relax(spans - 1);
+    this.#relax(increase * (spans - 1));
     this.#offered = this.#ended = this.#failed = 0;
     this.#spanEnd = nowMs + spanMs;
   }
@@ -122,9 +124,9 @@ export class Tightening {
     this.#onDecision({ kind: "limited", target: this.#target, reason: "tightened" });
   }
 
-  #relax(spans: number): void {
-    if (this.#tightened === undefined || spans === 0) return;
-    this.#tightened.factor += increase * spans;
+  #relax(by: number): void {
+    if (this.#tightened === undefined || by === 0) return;
+    this.#tightened.factor += by;
     if (this.#tightened.factor < 1) return;
     this.#tightened = undefined;
     this.#onDecision({ kind: "limited", target: this.#target, reason: "relaxed" });

@@ -325,3 +325,33 @@ test("switched off, it lets everybody back and ejects nobody", () => {
   world.failInARow(1, 50);
   expect(world.ejected.size).toBe(0);
 });
+
+test("an ejection that was made long by mistake ends with that", () => {
+  const world = new World(right, 2, { baseEjectionMs: 3_600_000, maxEjectionMs: 3_600_000 });
+  world.failInARow(1);
+  world.pass(60_000);
+  expect(world.ejected.has(1)).toBe(true);
+  world.detector.configure({}, world.nowMs);
+  world.pass(9_999);
+  expect(world.ejected.has(1)).toBe(true);
+  world.pass(1);
+  expect(world.ejected.has(1)).toBe(false);
+});
+
+test("what was before a long silence says nothing: one failure after it is one failure", () => {
+  const world = new World(right, 2);
+  // An outage of something behind both of them.
+  for (let turn = 0; turn < 20; turn += 1)
+    for (const instance of [0, 1]) for (const fails of [true, false]) world.call(instance, fails);
+  expect(world.ejected.size).toBe(0);
+  world.pass(3_600_000);
+  for (let turn = 0; turn < 40; turn += 1) world.call(0, false);
+  world.call(1, true);
+  expect(world.ejected.size).toBe(0);
+});
+
+test("when every call fails, nobody fails more, be the gap nothing at all", () => {
+  const world = new World(right, 3, { shareAboveOthers: 0, consecutiveFailures: 1_000 });
+  for (let turn = 0; turn < 100; turn += 1) for (const instance of world.instances) world.call(instance, true);
+  expect(world.ejected.size).toBe(0);
+});

@@ -57,14 +57,14 @@ export class OutlierDetector<Instance> {
     return this.#dueMs;
   }
 
-  /** Takes effect at once; what was counted stays. */
+  /** Takes effect at once, for those that are ejected, too: none lasts longer than it would now. What was counted stays. */
   configure(options: OutlierOptions, nowMs: number): void {
     this.#options = { ...outlierDefaults, ...options };
     this.#intervalEndMs = Math.min(this.#intervalEndMs, nowMs + this.#options.intervalMs);
-    if (!this.#options.enabled) {
-      for (const [instance, track] of this.#tracks) {
-        if (track.ejectedUntilMs !== undefined) this.#readmit(instance, track, nowMs, "detection is off");
-      }
+    for (const [instance, track] of this.#tracks) {
+      if (track.ejectedUntilMs === undefined) continue;
+      if (this.#options.enabled) track.ejectedUntilMs = Math.min(track.ejectedUntilMs, nowMs + this.#lengthMs(track));
+      else this.#readmit(instance, track, nowMs, "detection is off");
     }
     this.#plan();
   }
@@ -99,7 +99,7 @@ export class OutlierDetector<Instance> {
     const track = this.#tracks.get(instance);
     // What comes back from before the ejection is no news.
     if (track === undefined || track.ejectedUntilMs !== undefined) return;
-    track.history.add(outcome === "failure", nowMs);
+    track.history.add(outcome === "failure", nowMs, this.#options.windowMs);
     track.failures = outcome === "failure" ? track.failures + 1 : 0;
     if (track.failures === 0 || !this.#options.enabled) return;
     if (track.failures >= this.#options.consecutiveFailures)
@@ -153,16 +153,21 @@ export class OutlierDetector<Instance> {
   }
 
   #eject(instance: Instance, track: Track, nowMs: number, reason: EjectionReason): void {
-    const { baseEjectionMs, maxEjectionMs, maxEjectedShare } = this.#options;
+    const { baseEjectionMs, maxEjectedShare } = this.#options;
     const ejected = [...this.#tracks.values()].filter((other) => other.ejectedUntilMs !== undefined).length;
     if (ejected >= Math.max(1, Math.floor(maxEjectedShare * this.#tracks.size))) return;
     if (!this.#hooks.isReplaceable(instance)) return;
     const forgiven = Math.floor((nowMs - track.admittedMs) / baseEjectionMs);
     track.ejections = Math.max(0, track.ejections - forgiven) + 1;
-    const ejectedMs = Math.min(baseEjectionMs * track.ejections, Math.max(baseEjectionMs, maxEjectionMs));
-    track.ejectedUntilMs = nowMs + ejectedMs;
+    track.ejectedUntilMs = nowMs + this.#lengthMs(track);
     this.#plan();
     this.#hooks.onEjected(instance, reason);
+  }
+
+  /** How long it is ejected. */
+  #lengthMs({ ejections }: Track): number {
+    const { baseEjectionMs, maxEjectionMs } = this.#options;
+    return Math.min(baseEjectionMs * ejections, Math.max(baseEjectionMs, maxEjectionMs));
   }
 
   #readmit(instance: Instance, track: Track, nowMs: number, reason: ReadmissionReason): void {

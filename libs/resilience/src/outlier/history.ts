@@ -16,7 +16,12 @@ export class CallHistory {
   #intervalCalls = 0;
   #intervalFailures = 0;
 
-  add(failed: boolean, nowMs: number): void {
+  /** @param keptMs after a silence of so long, what was before it is forgotten */
+  add(failed: boolean, nowMs: number, keptMs: number): void {
+    if (nowMs - this.#lastMs > keptMs) {
+      this.#failed = 0;
+      this.#calls = 0;
+    }
     this.#failed = (this.#failed << 1) | (failed ? 1 : 0);
     this.#calls = Math.min(span, this.#calls + 1);
     this.#lastMs = nowMs;
@@ -51,7 +56,7 @@ const certainty = 3.3;
 /** Whether the one fails more than the others, by `gap` or more and by more than chance explains (a two-proportion z-test). */
 export function isWorse(one: Tally, others: Tally, gap: number): boolean {
   const difference = one.failures / one.calls - others.failures / others.calls;
-  if (difference < gap) return false;
+  if (difference <= 0 || difference < gap) return false;
   const share = (one.failures + others.failures) / (one.calls + others.calls);
   return difference >= certainty * Math.sqrt(share * (1 - share) * (1 / one.calls + 1 / others.calls));
 }

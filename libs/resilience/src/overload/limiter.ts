@@ -4,7 +4,7 @@ export interface ConcurrencyOptions {
   readonly minLimit?: number;
   /** And never rises above this: what a process takes while all is well. Default 10,000. */
   readonly maxLimit?: number;
-  /** How many times its usual time a call may take before that counts as queueing. Default 2. */
+  /** How many times its usual time a call may take before that counts as queueing. At least 1.3, default 2. */
   readonly tolerance?: number;
   /** Queueing that nobody minds, in milliseconds, on top of that. Default 50. */
   readonly toleratedMs?: number;
@@ -29,6 +29,8 @@ const idleMs = 2_000;
 const slowWindows = 3;
 /** Expected by measured latency from which on a limit is raised: what it does shows only a moment later. */
 const roomFrom = 1.2;
+/** With less than that, calls that take their usual time would hardly ever show room, and a limit would never rise. */
+export const leastTolerance = 1.3;
 /** Share of the way that the usual time falls in a window with faster calls. */
 const fall = 0.3;
 /** Time constant of its rise, in milliseconds: load that builds up must not pass for the usual. */

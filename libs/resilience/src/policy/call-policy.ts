@@ -77,6 +77,7 @@ export function callPolicyOf(target: string, policies: CallPolicies = {}): CallP
   return callPolicyShape.read(saidOf(target, policies), "", []);
 }
 
-function saidOf(target: string, policies: CallPolicies): JsonValue {
+/** What is said of calls to a target, by all that holds for it; `{}` where everything is as by default. */
+export function saidOf(target: string, policies: CallPolicies): JsonValue {
   return mergePatch(policies[everyTarget] ?? {}, policies[target] ?? {});
 }

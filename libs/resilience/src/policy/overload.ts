@@ -1,6 +1,6 @@
 import type { FieldViolation, JsonValue } from "@weft/kit";
 import { degradeDefaults, type DegradeOptions } from "../overload/degrade.ts";
-import { concurrencyDefaults, type ConcurrencyOptions } from "../overload/limiter.ts";
+import { concurrencyDefaults, type ConcurrencyOptions, leastTolerance } from "../overload/limiter.ts";
 import { overloadDefaults, type OverloadOptions } from "../overload/options.ts";
 import { turnDefaults, type TurnOptions } from "../overload/turns.ts";
 import { shape } from "./shape.ts";
@@ -30,7 +30,7 @@ export const overloadShape = shape.object<OverloadOptions>({
       }),
       tolerance: shape.number({
         default: concurrencyDefaults.tolerance,
-        min: 1,
+        min: leastTolerance,
         max: 100,
         about: "How many times its usual time a call may take before that counts as queueing.",
       }),
@@ -75,7 +75,12 @@ export const overloadShape = shape.object<OverloadOptions>({
         max: 101,
         about: "Degraded from this score on; 101 is never.",
       }),
-      below: shape.number({ default: degradeDefaults.below, max: 101, about: "Well again below this score." }),
+      below: shape.number({
+        default: degradeDefaults.below,
+        min: 1,
+        max: 101,
+        about: "Well again below this score.",
+      }),
       calmMs: shape.number({ default: degradeDefaults.calmMs, max: maxMs, about: "For so long." }),
     },
     "When it tells its handlers to do less.",

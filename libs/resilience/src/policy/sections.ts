@@ -71,7 +71,7 @@ export const balancingShape = shape.object<BalancingOptions>({
       }),
       minShare: shape.number({ default: warmUp.minShare, min: 0.001, max: 1, about: "Where it begins." }),
     },
-    "An instance that is new, or back from ejection, gets its weight little by little.",
+    "An instance that is new, or back from ejection, gets its weight little by little; for `consistent-hash` in its bound alone, for `sticky` not at all.",
   ),
   panicShare: shape.number({
     default: balancingDefaults.panicShare,
