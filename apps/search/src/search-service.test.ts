@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SearchService } from "@weft/contracts/search";
 import { type JsonObject, type Reason, WeftError } from "@weft/kit";
+import { createClient, type FallbackAnswer, openServer, openTransport } from "@weft/rpc";
 import type { SearchEngine } from "@weft/search";
 import { openEmbeddedSearch } from "@weft/search-embedded";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,6 +11,7 @@ import { exportDocuments } from "./app/export-documents.ts";
 import { search, type SearchInput, searchWithFallback } from "./app/search.ts";
 import { suggest } from "./app/suggest.ts";
 import { toFacets, toHit } from "./rpc/convert.ts";
+import { searchService } from "./rpc/search-service.ts";
 
 let folder: string;
 let engine: SearchEngine;
@@ -106,17 +109,19 @@ test("an export gives every match, in bounded messages", async () => {
   expect(new Set(ids).size).toBe(count);
 });
 
+/** Only `things` can be searched. */
+const failing = (reason: Reason): SearchEngine =>
+  new Proxy(engine, {
+    get: (target, name) => {
+      if (name !== "search") return Reflect.get(target, name);
+      return async (index: string, query: Parameters<SearchEngine["search"]>[1]) => {
+        if (index !== "things") throw new WeftError(reason, "its shards are gone");
+        return engine.search(index, query);
+      };
+    },
+  });
+
 test("another index answers for one that can't, with a single page, and not for a mistake", async () => {
-  const failing = (reason: Reason): SearchEngine =>
-    new Proxy(engine, {
-      get: (target, name) => {
-        if (name !== "search") return Reflect.get(target, name);
-        return async (index: string, query: Parameters<SearchEngine["search"]>[1]) => {
-          if (index !== "things") throw new WeftError(reason, "its shards are gone");
-          return engine.search(index, query);
-        };
-      },
-    });
   const asked = { index: "new-things", fallbackIndex: "things", q: "", filter: "", facets: [], sort: "" };
   const input = { ...asked, pageSize: 0, pageToken: "", highlight: false };
   const page = await searchWithFallback(failing("UNAVAILABLE"), input);
@@ -129,4 +134,19 @@ test("another index answers for one that can't, with a single page, and not for 
     await expect(answer).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   }
   await expect(searchWithFallback(failing("NOT_FOUND"), input)).rejects.toMatchObject({ reason: "NOT_FOUND" });
+});
+
+test("callers are told of another index's answer beside its body", async () => {
+  await using server = await openServer({
+    ...{ host: "127.0.0.1", port: 0, services: [searchService(failing("UNAVAILABLE"))] },
+    tokens: { verify: () => ({ subject: "ada", roles: ["admin"] }) },
+  });
+  await using transport = openTransport({ address: server.address });
+  const client = createClient(SearchService, transport);
+  const told: FallbackAnswer[] = [];
+  const options = { authorization: "Bearer a.b.c", onFallback: (answer: FallbackAnswer) => void told.push(answer) };
+  expect(await client.search({ index: "things" }, options)).toMatchObject({ totalHits: count, degraded: false });
+  expect(told).toEqual([]);
+  const other = await client.search({ index: "new-things", fallbackIndex: "things" }, options);
+  expect([other.totalHits, other.degraded, told]).toEqual([count, true, [{ kind: "partial", ageMs: 0 }]]);
 });

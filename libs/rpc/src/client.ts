@@ -7,6 +7,7 @@ import {
   type MessageInitShape,
 } from "@bufbuild/protobuf";
 import { WeftError } from "@weft/kit";
+import { mapped } from "./client/mapped.ts";
 import type { CallOptions } from "./context.ts";
 import type { Transport } from "./transport.ts";
 import type { Client } from "./types.ts";
@@ -40,8 +41,8 @@ async function* just(message: Message): AsyncGenerator<Message> {
   yield message;
 }
 
-async function* messages(method: DescMethod, requests: AsyncIterable<Init>): AsyncGenerator<Message> {
-  for await (const request of requests) yield create(method.input, request);
+function messages(method: DescMethod, requests: AsyncIterable<Init>): AsyncIterable<Message> {
+  return mapped(requests, (request) => create(method.input, request));
 }
 
 /** The one response of a client stream. */

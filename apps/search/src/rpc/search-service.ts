@@ -9,8 +9,9 @@ import { toFacets, toHit } from "./convert.ts";
 /** `weft.search.v1.SearchService` over the use cases. */
 export function searchService(engine: SearchEngine): ServiceImplementation {
   return implement(SearchService, {
-    search: async (request) => {
+    search: async (request, context) => {
       const { hits, totalHits, totalExact, facets, next, degraded } = await searchWithFallback(engine, request);
+      if (degraded) context.markDegraded({ kind: "partial", ageMs: 0 });
       return {
         hits: hits.map(toHit),
         totalHits,

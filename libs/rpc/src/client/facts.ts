@@ -1,10 +1,15 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Metadata } from "@grpc/grpc-js";
 import type { CallFacts, CallPolicy } from "@weft/resilience";
+import type { CallOptions } from "../context.ts";
 
 const none: CallFacts = Object.freeze({});
 
-/** Reads of calls what a policy places them by. Where it asks for nothing, this costs nothing. */
+/**
+ * Reads of calls what a policy places them by. Where it asks for nothing, this costs nothing. A field is read of calls
+ * with one request, be their answer a stream; those that send a stream are placed before their first request is there,
+ * and have the key that their caller or a header says, or none.
+ */
 export class CallReader {
   #path: readonly string[] = [];
   #readsHeaders = false;
@@ -15,14 +20,14 @@ export class CallReader {
     this.#readsHeaders = (key !== undefined && "header" in key) || routes.length > 0;
   }
 
-  /** @param key the caller's own word; goes before the policy's */
-  read(metadata: Metadata, request: Message | undefined, key: string | undefined): CallFacts {
+  /** @param options of which `key` is the caller's own word; it goes before the policy's */
+  read(metadata: Metadata, request: Message | undefined, { key, header }: CallOptions): CallFacts {
     if (key === undefined && this.#path.length === 0 && !this.#readsHeaders) return none;
     return {
       key: key ?? (request === undefined ? undefined : this.#field(request)),
       header: (name) => {
         const [value] = metadata.get(name);
-        return typeof value === "string" ? value : undefined;
+        return typeof value === "string" ? value : header?.(name);
       },
     };
   }

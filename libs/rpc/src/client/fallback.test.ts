@@ -18,11 +18,14 @@ let fails: Reason | undefined;
 let answer: (request: Message) => Message;
 let decisions: Decision[];
 let told: FallbackAnswer[];
+/** What the target says of its own answers. */
+let marked: FallbackAnswer | undefined;
 
 const target: Transport = {
   unary: async (_method, request, options = {}) => {
     made.push(options);
     if (fails !== undefined) throw new WeftError(fails, "the target can't");
+    if (marked !== undefined) options.onFallback?.(marked);
     return answer(request);
   },
   stream: () => {
@@ -44,7 +47,7 @@ const as = (authorization: string): CallOptions => ({ authorization, onFallback:
 
 beforeEach(() => {
   ada = token({ sub: "ada", exp: (clock.now() + 100_000) / 1000 });
-  [made, decisions, told, fails] = [[], [], [], undefined];
+  [made, decisions, told, fails, marked] = [[], [], [], undefined, undefined];
   answer = () => found(7);
 });
 
@@ -123,6 +126,15 @@ test("an answer that is degraded already is not kept", async () => {
   const { search } = open();
   answer = () => found(1, true);
   expect(await search.search({ index: "a" }, as(ada))).toMatchObject({ totalHits: 1, degraded: true });
+  fails = "UNAVAILABLE";
+  await expect(search.search({ index: "a" }, as(ada))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+});
+
+test("nor is one that the target marks, of which its caller is told", async () => {
+  const { search } = open();
+  marked = { kind: "partial", ageMs: 9 };
+  expect(await search.search({ index: "a" }, as(ada))).toMatchObject({ totalHits: 7, degraded: false });
+  expect(told).toEqual([marked]);
   fails = "UNAVAILABLE";
   await expect(search.search({ index: "a" }, as(ada))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
 });

@@ -4,9 +4,10 @@ import { contractOf } from "@weft/contracts";
 import { Fallback } from "@weft/contracts/options";
 import { type Clock, isWeftError, systemClock } from "@weft/kit";
 import { type FallbackOptions, LastAnswers, type OnDecision } from "@weft/resilience";
-import type { CallOptions } from "../context.ts";
+import type { CallOptions, FallbackAnswer } from "../context.ts";
 import { isGoverned } from "../governed.ts";
 import type { Transport } from "../transport.ts";
+import { tellDegraded } from "./degraded.ts";
 import { expiryOf } from "./token-expiry.ts";
 
 /** What {@link withFallback} is made of. */
@@ -33,7 +34,8 @@ const patienceMs = 500;
 /**
  * Answers unary calls by the contract's `fallback` when the target can't: it can't be reached, is too busy or too late,
  * its breaker is open. With the last good answer to the very same request of the same caller, or an empty one; both say
- * so in their field `degraded`, where they have one, and by `onFallback`. Whatever else the target says is passed on.
+ * so in their field `degraded`, where they have one, and by `onFallback`. Whatever else the target says is passed on,
+ * and kept unless it says itself that it is degraded.
  *
  * Nobody gets what another caller was told: answers are kept under the token that the target took for good, to the
  * letter, and given only until it expires.
@@ -83,9 +85,14 @@ class Fallbacks {
     if (key === undefined) return make(call.options);
     const ageMs = this.#answers.ageMs(key, this.#clock.monotonic());
     const hasAnswer = ageMs !== undefined || plan.orEmpty;
+    let isMarked = false;
+    const onFallback = (answer: FallbackAnswer): void => {
+      isMarked = true;
+      call.options.onFallback?.(answer);
+    };
     try {
-      const response = await make(hasAnswer ? { patienceMs, ...call.options } : call.options);
-      if (ageMs === undefined || ageMs >= refreshMs) this.#keep(plan, key, response);
+      const response = await make({ ...(hasAnswer && { patienceMs }), ...call.options, onFallback });
+      if (!isMarked && (ageMs === undefined || ageMs >= refreshMs)) this.#keep(plan, key, response);
       return response;
     } catch (error) {
       const answer = mayAnswer(error, call.options) ? this.#answer(plan, key, call.options) : undefined;
@@ -110,7 +117,7 @@ class Fallbacks {
     const answer = kept === undefined ? create(plan.method.output) : fromBinary(plan.method.output, kept);
     if (plan.markDegraded !== undefined) Reflect.set(answer, plan.markDegraded, true);
     this.#parts.onDecision?.({ kind: "fallback", target: this.#parts.target, method: plan.name, reason: kind });
-    options.onFallback?.({ kind, ageMs: kept === undefined ? 0 : ageMs });
+    tellDegraded(options, { kind, ageMs: kept === undefined ? 0 : ageMs });
     return answer;
   }
 }

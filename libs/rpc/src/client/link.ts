@@ -41,8 +41,11 @@ export interface LinkOptions {
 /** Waits before a lost connection is opened again; that it lasted for `provenMs` starts them anew. In milliseconds. */
 const reconnect = { initialMs: 20, maxMs: 5_000, provenMs: 5_000 } as const;
 
-/** See {@link Link.isUseless}, in milliseconds. */
-const useless = { silentMs: 1_000, lostMs: 5_000 } as const;
+/** See {@link Link.isUseless} and {@link Link.isGone}, in milliseconds. */
+const useless = { silentMs: 1_000, lostMs: 5_000, goneMs: 5_000 } as const;
+
+/** What a call ends with that is cut off on this side. */
+export const cutDetails = "the connection is not used any more";
 
 /** Wait before a health watch that broke is asked for again, in milliseconds. */
 const watchAgainMs = 1_000;
@@ -109,7 +112,12 @@ export class Link {
   }
 
   get isSuspect(): boolean {
-    return this.#silence.sinceMs !== undefined;
+    return this.#silence.suspectMs !== undefined;
+  }
+
+  /** Whether it has been silent for so long that calls which can go nowhere else are given up. */
+  get isGone(): boolean {
+    return (this.#silence.suspectMs ?? 0) >= useless.goneMs;
   }
 
   get isBusy(): boolean {
@@ -118,8 +126,8 @@ export class Link {
 
   /** Whether a new connection is worth a try: this one has been silent, or not there, for too long. */
   isUseless(nowMs: number): boolean {
-    const { sinceMs } = this.#silence;
-    if (sinceMs !== undefined) return nowMs - sinceMs >= useless.silentMs;
+    const { suspectMs } = this.#silence;
+    if (suspectMs !== undefined) return suspectMs >= useless.silentMs;
     return this.#state !== states.READY && nowMs - Math.max(this.openedMs, this.#readyMs) >= useless.lostMs;
   }
 
@@ -131,7 +139,7 @@ export class Link {
     return this.#channel.createCall(path, Number.POSITIVE_INFINITY, null, null, null);
   }
 
-  /** `isWaiting`: it has a single answer, which is to come soon. */
+  /** `isWaiting`: it is to be answered soon; then {@link Link.settle} is owed, once. */
   begin(linked: LinkedTry, isWaiting: boolean): void {
     this.#running.add(linked);
     if (isWaiting) this.#silence.wait();
@@ -171,7 +179,7 @@ export class Link {
   beat(nowMs: number, countedMs: number): boolean {
     if (this.#isClosed) return false;
     this.#resets.beat(nowMs);
-    if (this.#state === states.READY) this.#silence.beat(nowMs, countedMs);
+    if (this.#state === states.READY) this.#silence.beat(countedMs, this.#running.size > 0);
     if (this.isSuspect) for (const linked of this.#running) linked.onSuspect(nowMs);
     if (this.#watch === undefined && nowMs >= this.#watchAgainMs) this.#watchHealth();
     return this.#resets.isBusy || this.isSuspect;
@@ -189,7 +197,7 @@ export class Link {
 
   /** Ends what still runs. */
   cut(): void {
-    for (const { raw } of this.#running) raw.cancelWithStatus(codes.UNAVAILABLE, "the instance is gone");
+    for (const { raw } of this.#running) raw.cancelWithStatus(codes.UNAVAILABLE, cutDetails);
   }
 
   #shut(): void {

@@ -1,8 +1,11 @@
+import { isWeftError } from "@weft/kit";
+import { Health } from "@weft/contracts/grpc";
 import { describe, expect, test } from "vitest";
 import { createClient, openTransport } from "../index.ts";
 import type { Handlers } from "../types.ts";
 import { EchoService } from "../testing/echo.ts";
-import { openEcho, until } from "../testing/harness.ts";
+import { collect, errorFrom, openEcho, quiet, until } from "../testing/harness.ts";
+import { connected, openReplicas } from "../testing/replicas.ts";
 import { openTap } from "../testing/tap.ts";
 
 const minuteMs = 60_000;
@@ -28,6 +31,32 @@ async function openTapped(handlers: Handlers<typeof EchoService>) {
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
+
+test("no more than a hundred connections stay open for what still runs on them", async () => {
+  const count = 130;
+  await using replicas = openReplicas({ balancing: { policy: "round-robin", subsetSize: count } });
+  const { address } = await replicas.start("0", {
+    say: () => ({}),
+    watch: quiet,
+  });
+  for (let id = 1; id < count; id += 1) replicas.add(String(id), address);
+  await replicas.client.say({});
+  await connected(replicas, count);
+  const giveUp = new AbortController();
+  let [begun, cut] = [0, 0];
+  const streams = Array.from({ length: count }, async () => {
+    const responses = replicas.client.watch({}, { signal: giveUp.signal, onAccepted: () => void (begun += 1) });
+    const error = await errorFrom(collect(responses));
+    if (isWeftError(error, "UNAVAILABLE")) cut += 1;
+  });
+  await until(() => begun === count);
+  replicas.transport.configure({ balancing: { subsetSize: 1 } });
+  await until(() => cut >= count - 1 - 100);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  giveUp.abort();
+  await Promise.all(streams);
+  expect(cut).toBe(count - 1 - 100);
+});
 
 describe("a connection", () => {
   test("is opened by the first call, closed when there was none for a while, and opened again", async () => {
@@ -70,6 +99,23 @@ describe("a connection", () => {
     await until(() => tap.open === 1, 10_000);
     await client.say({});
     expect(tap.opened).toBe(2);
+  });
+
+  test("that was replaced is given up in the end, which is nobody's failure", async () => {
+    await using fixture = await openTapped({ say: () => ({}) });
+    const { tap, client, transport } = fixture;
+    await client.say({});
+    fixture.advance(34 * minuteMs);
+    // Watches of a server's health have no deadline.
+    const watches = Array.from({ length: 8 }, () => createClient(Health, transport).watch({})[Symbol.asyncIterator]());
+    for (const { value } of await Promise.all(watches.map((watch) => watch.next()))) expect(value).toBeDefined();
+    const errors = watches.map((watch) => errorFrom(watch.next()));
+    await until(() => tap.opened === 2, 10_000);
+    await client.say({});
+    fixture.advance(6 * minuteMs);
+    for (const error of await Promise.all(errors)) expect(error).toMatchObject({ reason: "UNAVAILABLE" });
+    expect(transport.status().endpoints).toMatchObject([{ state: "eligible", failureShare: 0, inFlight: 0 }]);
+    await client.say({});
   });
 
   test("that is dead is replaced, and the calls on it move to the new one", async () => {

@@ -9,11 +9,14 @@ import { CallReader } from "./facts.ts";
 import { InstanceFeed } from "./feed.ts";
 import { Guards } from "./guards.ts";
 import { channelOptionsOf } from "./link.ts";
+import { mapped } from "./mapped.ts";
 import { clientPlanOf, withRequestId } from "./plan.ts";
 import { factsOf, Pool } from "./pool.ts";
 import { Pulse } from "./pulse.ts";
 import { type MeshTransport, statusOf, type TransportPolicy, type TransportStatus } from "./status.ts";
-import { stream } from "./streams.ts";
+import { Requests } from "./requests.ts";
+import { Responses } from "./responses.ts";
+import { StreamCall, type StreamRequest } from "./streams.ts";
 import { UnaryCall } from "./unary.ts";
 import { defaultPatienceMs, type Way } from "./way.ts";
 
@@ -44,7 +47,8 @@ export type TransportOptions = CommonOptions &
  * Calls go to the instance that the policy chooses, always have a deadline, and wait up to two seconds for somebody to
  * be there (then `UNAVAILABLE`). What the contract calls safe to retry, and what was refused unseen, is tried again
  * elsewhere within the deadline, as far as the budget goes, and so is what is stuck on an instance that has fallen
- * silent. Streams are tried again only before their first response, and only with a single request.
+ * silent. Streams are tried again only before their first response, and only as long as all that was sent is kept: the
+ * one request of a server stream, the first 256 KiB of others.
  */
 export function openTransport(options: TransportOptions): MeshTransport {
   return new GrpcTransport(options);
@@ -73,7 +77,7 @@ class GrpcTransport implements MeshTransport {
       channelOptions: channelOptionsOf(target, maxMessageBytes),
       isOnlyChoice: !("discovery" in options),
       onAvailable: () => {
-        guards.breakers.wake(now());
+        guards.breakers.wake();
         pulse.hurry();
       },
     });
@@ -106,33 +110,23 @@ class GrpcTransport implements MeshTransport {
       const call = {
         method,
         plan,
-        bytes: encodeRequest(method, withRequestId(plan, request, this.#newId), this.#maxMessageBytes),
+        bytes: this.#encode(method, request),
         metadata,
         grantedMs: grantedMs(plan.timeoutMs, options),
         signal: signalOf(options),
-        facts: this.#reader.read(metadata, request, options.key),
+        facts: this.#reader.read(metadata, request, options),
         patienceMs: options.patienceMs ?? defaultPatienceMs,
+        listeners: options,
       };
       new UnaryCall(call, this.#way, resolve, reject).start();
     });
   }
 
-  async *stream(
-    method: DescMethod,
-    requests: AsyncIterable<Message>,
-    options: CallOptions = {},
-  ): AsyncGenerator<Message> {
-    const plan = clientPlanOf(method);
-    const granted = grantedMs(plan.timeoutMs, options);
-    const metadata = metadataOf(options);
-    const encoded = this.#encoded(method, requests);
-    // Only a request of one message can be sent again; the others have been pulled from their source by then.
-    const outgoing = method.methodKind === "server_streaming" ? await only(method, encoded) : encoded;
-    const facts = this.#reader.read(metadata, undefined, options.key);
-    const signal = signalOf(options);
-    const { patienceMs = defaultPatienceMs, onAccepted } = options;
-    const call = { method, plan, metadata, grantedMs: granted, signal, facts, patienceMs, onAccepted, outgoing };
-    yield* stream(call, this.#way);
+  stream(method: DescMethod, requests: AsyncIterable<Message>, options: CallOptions = {}): AsyncIterable<Message> {
+    return new Responses(async (responses) => {
+      const request = await this.#streamRequest(method, requests, options);
+      return new StreamCall(request, this.#way, responses);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,12 +134,39 @@ class GrpcTransport implements MeshTransport {
     await this.#feed?.close();
   }
 
-  async *#encoded(method: DescMethod, requests: AsyncIterable<Message>): AsyncGenerator<Buffer> {
-    for await (const request of requests) yield encodeRequest(method, request, this.#maxMessageBytes);
+  async #streamRequest(
+    method: DescMethod,
+    requests: AsyncIterable<Message>,
+    options: CallOptions,
+  ): Promise<StreamRequest> {
+    const plan = clientPlanOf(method);
+    const metadata = metadataOf(options);
+    // The others are still at their source when their call is placed: no policy can read a field of theirs.
+    const single = method.methodKind === "server_streaming" ? await only(method, requests) : undefined;
+    return {
+      method,
+      plan,
+      metadata,
+      grantedMs: grantedMs(plan.timeoutMs, options),
+      signal: signalOf(options),
+      facts: this.#reader.read(metadata, single, options),
+      patienceMs: options.patienceMs ?? defaultPatienceMs,
+      listeners: options,
+      onAccepted: options.onAccepted,
+      outgoing:
+        single === undefined
+          ? new Requests(mapped(requests, (one) => encodeRequest(method, one, this.#maxMessageBytes)))
+          : this.#encode(method, single),
+    };
+  }
+
+  #encode(method: DescMethod, request: Message): Buffer {
+    const plan = clientPlanOf(method);
+    return encodeRequest(method, withRequestId(plan, request, this.#newId), this.#maxMessageBytes);
   }
 }
 
-async function only(method: DescMethod, requests: AsyncIterable<Buffer>): Promise<Buffer> {
-  for await (const bytes of requests) return bytes;
+async function only(method: DescMethod, requests: AsyncIterable<Message>): Promise<Message> {
+  for await (const request of requests) return request;
   throw new WeftError("INVALID_ARGUMENT", `${method.name} needs a request`);
 }

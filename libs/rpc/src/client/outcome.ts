@@ -2,6 +2,7 @@ import type { StatusObject } from "@grpc/grpc-js";
 import { isWeftError, type WeftError } from "@weft/kit";
 import type { Outcome } from "@weft/resilience";
 import { isRefusal } from "../wire/status.ts";
+import { cutDetails } from "./link.ts";
 
 /** A try that did not go well, and how long it ran. */
 export interface FailedCall {
@@ -20,6 +21,7 @@ export interface FailedCall {
 export function outcomeOf({ error, status, tookMs, timeoutMs }: FailedCall): Outcome {
   switch (error.code) {
     case "UNAVAILABLE":
+      if (status.details === cutDetails) return "cancelled";
       return isRefusal(status) ? "refused" : "failure";
     case "RESOURCE_EXHAUSTED":
       // A quota of the caller's that is spent says nothing of who keeps it.

@@ -62,6 +62,8 @@ describe("placing", () => {
     expect(share.get("new")).toBeGreaterThan(5);
     expect(share.get("new")).toBeLessThan(80);
     expect(await served(replicas, 20, { metadata: { "x-canary": "yes" } })).toEqual(new Map([["new", 20]]));
+    const header = (name: string) => (name === "x-canary" ? "yes" : undefined);
+    expect(await served(replicas, 20, { header })).toEqual(new Map([["new", 20]]));
   });
 
   test("a sick instance is left out, and the status tells", async () => {

@@ -215,7 +215,9 @@ export class Pool {
     this.#retired.set(link, this.#options.now());
     if (this.#retired.size <= mostRetired) return;
     const [oldest] = this.#retired.keys();
-    oldest?.cut();
+    if (oldest === undefined) return;
+    this.#retired.delete(oldest);
+    oldest.cut();
   }
 
   /** Opens a link that takes the place of an old or useless one when it is connected. */

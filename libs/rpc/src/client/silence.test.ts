@@ -4,13 +4,13 @@ import { Resets } from "./resets.ts";
 import { Silence } from "./silence.ts";
 
 describe("silence", () => {
-  let nowMs: number;
+  let isBusy: boolean;
   let asked: number;
   let latencyMs: number;
   let silence: Silence;
 
   beforeEach(() => {
-    [nowMs, asked, latencyMs] = [0, 0, 5];
+    [isBusy, asked, latencyMs] = [false, 0, 5];
     const ask = () => {
       asked += 1;
       return { close: () => undefined };
@@ -20,12 +20,12 @@ describe("silence", () => {
 
   /** Beats for `ms`, a tenth of a second each. */
   function pass(ms: number): void {
-    for (const end = nowMs + ms; nowMs < end;) silence.beat((nowMs += 100), 100);
+    for (let passedMs = 0; passedMs < ms; passedMs += 100) silence.beat(100, isBusy);
   }
 
   test("is no silence while nobody waits", () => {
     pass(60_000);
-    expect([asked, silence.sinceMs]).toEqual([0, undefined]);
+    expect([asked, silence.suspectMs]).toEqual([0, undefined]);
   });
 
   test("is asked about, once, and then held against the instance", () => {
@@ -33,14 +33,14 @@ describe("silence", () => {
     pass(200);
     expect(asked).toBe(0);
     pass(100);
-    expect([asked, silence.sinceMs]).toEqual([1, undefined]);
+    expect([asked, silence.suspectMs]).toEqual([1, undefined]);
     pass(500);
-    expect([asked, silence.sinceMs]).toEqual([1, 800]);
+    expect([asked, silence.suspectMs]).toEqual([1, 0]);
     silence.unwait();
     pass(5_000);
-    expect([asked, silence.sinceMs]).toEqual([1, 800]);
+    expect([asked, silence.suspectMs]).toEqual([1, 5_000]);
     silence.heard();
-    expect(silence.sinceMs).toBeUndefined();
+    expect(silence.suspectMs).toBeUndefined();
   });
 
   test("ends with each word, so that a slow call is no silence", () => {
@@ -49,25 +49,51 @@ describe("silence", () => {
       pass(400);
       silence.heard();
     }
-    expect([asked, silence.sinceMs]).toEqual([100, undefined]);
+    expect([asked, silence.suspectMs]).toEqual([100, undefined]);
+  });
+
+  test("is asked about now and then while calls run that may take their time", () => {
+    isBusy = true;
+    pass(4_900);
+    expect(asked).toBe(0);
+    for (let n = 0; n < 10; n += 1) {
+      pass(100);
+      expect([asked, silence.suspectMs]).toEqual([n + 1, undefined]);
+      silence.heard();
+      pass(4_900);
+    }
+    pass(100);
+    expect(asked).toBe(11);
+    pass(500);
+    expect(silence.suspectMs).toBe(0);
+  });
+
+  test("of one call is not held against those that come later", () => {
+    for (let n = 0; n < 10; n += 1) {
+      isBusy = true;
+      pass(4_900);
+      isBusy = false;
+      pass(100);
+    }
+    expect(asked).toBe(0);
   });
 
   test("leaves more time to who is slow", () => {
     latencyMs = 400;
     silence.wait();
     pass(1_400);
-    expect(silence.sinceMs).toBeUndefined();
-    pass(200);
-    expect(silence.sinceMs).toBe(1_500);
+    expect(silence.suspectMs).toBeUndefined();
+    pass(100);
+    expect(silence.suspectMs).toBe(0);
   });
 
   test("is not counted while this process did not run", () => {
     silence.wait();
-    silence.beat((nowMs += 20_000), 150);
-    silence.beat((nowMs += 20_000), 150);
-    expect([asked, silence.sinceMs]).toEqual([1, undefined]);
-    silence.beat((nowMs += 20_000), 150);
-    expect(silence.sinceMs).toBeUndefined();
+    silence.beat(150, true);
+    silence.beat(150, true);
+    expect([asked, silence.suspectMs]).toEqual([1, undefined]);
+    silence.beat(150, true);
+    expect(silence.suspectMs).toBeUndefined();
   });
 });
 

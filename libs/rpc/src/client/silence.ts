@@ -1,8 +1,9 @@
 /**
- * How long an instance that somebody waits for may be silent before it is asked whether it is there, and how long it has
- * for the answer: at least `answerMs`, and `factor` times its usual latency, up to `mostMs`. In milliseconds.
+ * How long an instance may be silent before it is asked whether it is there: `waitedForMs` when somebody waits for its
+ * answer, `quietMs` when all that runs there are calls that may take their time. And how long it has for the answer: at
+ * least `answerMs`, and `factor` times its usual latency, up to `mostMs`. In milliseconds.
  */
-const limits = { askAfterMs: 300, answerMs: 500, factor: 3, mostMs: 2_000 } as const;
+const limits = { waitedForMs: 300, quietMs: 5_000, answerMs: 500, factor: 3, mostMs: 2_000 } as const;
 
 /** A question that is under way. */
 export interface Question {
@@ -27,6 +28,7 @@ export class Silence {
   readonly #parts: SilenceParts;
   #waiting = 0;
   #silentMs = 0;
+  #quietMs = 0;
   #question: Question | undefined;
   #unansweredMs = 0;
   #suspectMs: number | undefined;
@@ -35,8 +37,8 @@ export class Silence {
     this.#parts = parts;
   }
 
-  /** Since when the instance is suspect, in monotonic milliseconds. */
-  get sinceMs(): number | undefined {
+  /** For how long the instance has been suspect, in milliseconds that this process was awake; undefined when it is not. */
+  get suspectMs(): number | undefined {
     return this.#suspectMs;
   }
 
@@ -53,6 +55,7 @@ export class Silence {
   /** Something came from the instance. */
   heard(): void {
     this.#silentMs = 0;
+    this.#quietMs = 0;
     // Left to end by itself: to reset it would be one reset for each answer.
     this.#question = undefined;
     if (this.#suspectMs === undefined) return;
@@ -63,6 +66,8 @@ export class Silence {
   /** The connection is gone, and with it the question. */
   lost(): void {
     this.forget();
+    this.#silentMs = 0;
+    this.#quietMs = 0;
     this.#suspectMs = undefined;
   }
 
@@ -73,19 +78,25 @@ export class Silence {
     question?.close();
   }
 
-  /** `countedMs`: time that has passed since the last look, as far as this process was awake to hear anything. */
-  beat(nowMs: number, countedMs: number): void {
+  /**
+   * `countedMs`: time that has passed since the last look, as far as this process was awake to hear anything. `isBusy`:
+   * whether any call runs there, be it one that nobody expects an answer of.
+   */
+  beat(countedMs: number, isBusy: boolean): void {
     if (this.#waiting > 0) this.#silentMs += countedMs;
-    if (this.#question === undefined) {
-      if (this.#silentMs < limits.askAfterMs) return;
+    this.#quietMs = isBusy ? this.#quietMs + countedMs : 0;
+    if (this.#suspectMs !== undefined) {
+      this.#suspectMs += countedMs;
+    } else if (this.#question === undefined) {
+      if (this.#silentMs < limits.waitedForMs && this.#quietMs < limits.quietMs) return;
       this.#unansweredMs = 0;
       this.#question = this.#parts.ask();
-      return;
+    } else {
+      this.#unansweredMs += countedMs;
+      if (this.#unansweredMs < this.#answerMs()) return;
+      this.#suspectMs = 0;
+      this.#parts.onChange();
     }
-    this.#unansweredMs += countedMs;
-    if (this.#suspectMs !== undefined || this.#unansweredMs < this.#answerMs()) return;
-    this.#suspectMs = nowMs;
-    this.#parts.onChange();
   }
 
   #answerMs(): number {

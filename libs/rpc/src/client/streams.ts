@@ -1,201 +1,149 @@
-import type { DescMethod, Message } from "@bufbuild/protobuf";
-import type { Metadata } from "@grpc/grpc-js";
-import { systemClock, WeftError } from "@weft/kit";
-import type { CallFacts, Endpoint, Outcome } from "@weft/resilience";
-import { isLost, isRefusal, pushBackMs } from "../wire/status.ts";
-import { givenUp, markTry } from "./call.ts";
+import type { Message } from "@bufbuild/protobuf";
+import { status as codes, type StatusObject } from "@grpc/grpc-js";
+import { WeftError } from "@weft/kit";
+import type { BreakerPass, Outcome } from "@weft/resilience";
+import { errorOf, isLost } from "../wire/status.ts";
+import { type CallRequest, Course, type CourseOwner } from "./course.ts";
+import { tellMark } from "./degraded.ts";
 import type { Link } from "./link.ts";
-import { isTooBusy, outcomeOf } from "./outcome.ts";
-import type { ClientPlan } from "./plan.ts";
-import { StreamCall } from "./stream.ts";
-import { closedTransport, late, mayMove, nobodyThere, type Way } from "./way.ts";
+import { isTooBusy, outcomeOf, wasGivenTime } from "./outcome.ts";
+import type { Requests } from "./requests.ts";
+import type { Responses, ResponseSource } from "./responses.ts";
+import { StreamTry, type StreamTryOwner } from "./stream-try.ts";
+import type { Way } from "./way.ts";
 
 /** A streaming call, ready to be made. */
-export interface StreamRequest {
-  readonly method: DescMethod;
-  readonly plan: ClientPlan;
-  readonly metadata: Metadata;
-  /** Milliseconds until the deadline; `Infinity` for standard protocols only. */
-  readonly grantedMs: number;
-  readonly signal: AbortSignal | undefined;
-  readonly facts: CallFacts;
-  /** How long to wait for an instance to be there. */
-  readonly patienceMs: number;
+export interface StreamRequest extends CallRequest {
   /** May be told once for each try. */
   readonly onAccepted: (() => void) | undefined;
-  /** The one request of a call that can be sent again; the requests of any other. */
-  readonly outgoing: Buffer | AsyncIterable<Buffer>;
+  /** The one request, or all. */
+  readonly outgoing: Buffer | Requests;
 }
 
-/** The responses of a streaming call. It is made again before its first response only, and with a single request only. */
-export async function* stream(request: StreamRequest, way: Way): AsyncGenerator<Message> {
-  const { bulkhead, retries } = way.guards;
-  if (request.grantedMs <= 0) throw late();
-  const isFull = bulkhead.enterStream(request.plan.name);
-  if (isFull !== undefined) throw isFull;
-  try {
-    retries.began(way.now());
-    yield* new Stream(request, way).responses();
-  } finally {
-    bulkhead.leaveStream();
-  }
-}
-
-class Stream {
+/**
+ * A streaming call through all of its tries. It is made again before its first response only, and only as long as its
+ * requests are kept. What it holds it gives back when it ends, whether anybody reads its end or not.
+ */
+export class StreamCall implements ResponseSource, CourseOwner, StreamTryOwner {
   readonly #request: StreamRequest;
   readonly #way: Way;
-  readonly #deadlineMs: number;
-  readonly #avoid = new Set<Endpoint>();
-  #tries = 0;
-  #moves = 0;
+  readonly #responses: Responses;
+  readonly #course: Course;
+  #attempt: StreamTry | undefined;
+  #hasRead = false;
 
-  constructor(request: StreamRequest, way: Way) {
+  constructor(request: StreamRequest, way: Way, responses: Responses) {
     this.#request = request;
     this.#way = way;
-    this.#deadlineMs = way.now() + request.grantedMs;
+    this.#responses = responses;
+    this.#course = new Course(request, way, this);
   }
 
-  async *responses(): AsyncGenerator<Message> {
-    const { guards, now, pool } = this.#way;
-    const { plan, signal } = this.#request;
-    const breaker = guards.breakers.of(plan.name);
-    for (;;) {
-      if (breaker.isOpen(now())) throw guards.breakers.refuse(plan.name, now());
-      const link = await this.#place();
-      // A turn has passed since it was found.
-      if (signal?.aborted || !link.isAvailable) continue;
-      const startedMs = now();
-      const pass = breaker.enter(startedMs);
-      if (pass === undefined) throw guards.breakers.refuse(plan.name, startedMs);
-      let waitMs: number;
-      let outcome: Outcome = "cancelled";
-      let isOfBreaker = true;
-      let hasRead = false;
-      pool.cluster.begin(link.endpoint, true);
-      const call = this.#begin(link);
-      try {
-        for (let message = await call.read(); message !== undefined; message = await call.read()) {
-          // Long streams end much later than a breaker has to know whether they come about.
-          if (!hasRead) breaker.leave(pass, "ok", { nowMs: now(), instance: link.endpoint.facts.id });
-          hasRead = true;
-          yield message;
-        }
-        outcome = "ok";
-        return;
-      } catch (error) {
-        const status = call.failedWith;
-        if (status === undefined || !(error instanceof WeftError)) throw error;
-        outcome = outcomeOf({ error, status, tookMs: now() - startedMs, timeoutMs: plan.timeoutMs });
-        isOfBreaker = !isLost(status);
-        guards.retries.answered(now(), isTooBusy(error, status));
-        if (error.reason === "DRAINING") link.stops();
-        if (hasRead || !this.#isSingle) throw error;
-        this.#avoid.add(link.endpoint);
-        if (mayMove(error, status, this.#moves)) {
-          this.#moved();
-          continue;
-        }
-        const verdict = guards.retries.next(
-          {
-            method: plan.name,
-            code: error.code,
-            isSafe: plan.retryable,
-            isRefused: isRefusal(status),
-            pushBackMs: pushBackMs(status, error),
-            tries: this.#tries,
-            remainingMs: this.#deadlineMs - now(),
-            isBreakerOpen: breaker.isOpen(now()),
-          },
-          now(),
-        );
-        if ("no" in verdict) throw error;
-        waitMs = verdict.waitMs;
-      } finally {
-        call.close();
-        pool.cluster.end(link.endpoint, outcome);
-        if (!hasRead) {
-          const told = isOfBreaker ? outcome : "cancelled";
-          breaker.leave(pass, told, { nowMs: now(), instance: link.endpoint.facts.id });
-        }
-      }
-      await systemClock.sleep(waitMs, signal).catch((error: unknown) => {
-        throw signal === undefined ? error : givenUp(signal);
-      });
+  start(): void {
+    this.#course.start();
+  }
+
+  read(): void {
+    this.#attempt?.read();
+  }
+
+  abandon(isIdle: boolean): void {
+    // Who has just read is as content as one who reads to the end.
+    this.#letGo(this.#hasRead && isIdle ? "ok" : "cancelled", this.#way.now());
+    this.#end();
+  }
+
+  onPlaced(link: Link, pass: BreakerPass, nowMs: number): void {
+    const { method, plan, metadata, outgoing } = this.#request;
+    const { breaker } = this.#course;
+    const way = this.#way;
+    this.#attempt = new StreamTry(this, { way, link, breaker, pass, nowMs, method, path: plan.path, outgoing });
+    this.#attempt.start(metadata);
+  }
+
+  onWake(): void {
+    // Only a hedged call wants to be woken.
+  }
+
+  onGivenUp(isLate: boolean, nowMs: number): void {
+    const isFailure =
+      isLate &&
+      this.#attempt?.hasComeAbout === false &&
+      wasGivenTime(nowMs - this.#attempt.startedMs, this.#request.plan.timeoutMs);
+    this.#letGo(isFailure ? "failure" : "cancelled", nowMs, isLate);
+  }
+
+  onFailed(error: WeftError): void {
+    this.#stopSending();
+    this.#responses.finish(error);
+  }
+
+  onAccepted(): void {
+    this.#request.onAccepted?.();
+  }
+
+  onMessage(message: Message): void {
+    this.#hasRead = true;
+    this.#responses.push(message);
+  }
+
+  onStatus(attempt: StreamTry, status: StatusObject): void {
+    const { plan, listeners } = this.#request;
+    const { guards, now } = this.#way;
+    const nowMs = now();
+    this.#attempt = undefined;
+    if (status.code === codes.OK) {
+      attempt.settle("ok", nowMs);
+      this.#end();
+      tellMark(listeners, status.metadata);
+      return this.#responses.finish();
+    }
+    const error = errorOf(status);
+    if (!attempt.hasComeAbout) guards.retries.answered(nowMs, isTooBusy(error, status));
+    // Who has begun to answer in time is not late.
+    const timeoutMs = attempt.hasComeAbout ? Number.POSITIVE_INFINITY : plan.timeoutMs;
+    const tookMs = nowMs - attempt.startedMs;
+    attempt.settle(outcomeOf({ error, status, tookMs, timeoutMs }), nowMs, isLost(status));
+    this.#course.failedAt(attempt.link, error);
+    if (this.#mayBeginAgain) this.#course.again(error, status, nowMs);
+    else this.#course.fail(error);
+  }
+
+  onBroken(error: WeftError, outcome: Outcome): void {
+    this.#letGo(outcome, this.#way.now());
+    this.#course.fail(error);
+  }
+
+  /** Goes elsewhere, if it may; else it is given up in a while. Silence is its own verdict: it counts as no failure. */
+  onSuspect({ link }: StreamTry, nowMs: number): void {
+    const mayMove = this.#mayBeginAgain && this.#request.plan.retryable;
+    const refuge = mayMove ? this.#course.refuge(link, nowMs) : undefined;
+    if (refuge !== undefined) {
+      this.#letGo("cancelled", nowMs);
+      this.#course.try(refuge, nowMs);
+    } else if (!mayMove && link.isGone) {
+      this.#letGo("cancelled", nowMs);
+      this.#course.fail(new WeftError("UNAVAILABLE", "the instance has fallen silent"));
     }
   }
 
-  get #isSingle(): boolean {
-    return Buffer.isBuffer(this.#request.outgoing);
+  get #mayBeginAgain(): boolean {
+    const { outgoing } = this.#request;
+    return !this.#hasRead && (Buffer.isBuffer(outgoing) || outgoing.areWhole);
   }
 
-  /** Nobody has seen the try: it does not count. */
-  #moved(): void {
-    const { target, onDecision } = this.#way;
-    onDecision?.({ kind: "retried", target, method: this.#request.plan.name, reason: "unseen" });
-    this.#moves += 1;
-    this.#tries -= 1;
+  #end(): void {
+    this.#stopSending();
+    this.#course.end();
   }
 
-  #begin(link: Link): StreamCall {
-    const { plan, method, signal, metadata, outgoing, facts, onAccepted } = this.#request;
-    this.#tries += 1;
-    markTry(metadata, { leftMs: this.#deadlineMs - this.#way.now(), tries: this.#tries });
-    const call = new StreamCall({
-      link,
-      path: plan.path,
-      method,
-      pulse: this.#way.pulse,
-      deadlineMs: this.#deadlineMs,
-      signal,
-      onAccepted,
-      mayMove: () => {
-        if (!plan.retryable || !this.#isSingle) return false;
-        const other = this.#way.pool.find(facts, new Set([...this.#avoid, link.endpoint]));
-        return other !== undefined && other !== link && !other.isSuspect;
-      },
-    });
-    call.start(metadata, Buffer.isBuffer(outgoing) ? once(outgoing) : outgoing);
-    return call;
+  #stopSending(): void {
+    const { outgoing } = this.#request;
+    if (!Buffer.isBuffer(outgoing)) outgoing.stop();
   }
 
-  /** Somebody who takes the call: at once, or within two seconds. */
-  async #place(): Promise<Link> {
-    const { pool, pulse, now } = this.#way;
-    const { facts, signal, patienceMs } = this.#request;
-    return new Promise((resolve, reject) => {
-      const look = (): boolean => {
-        if (signal?.aborted) reject(givenUp(signal));
-        else if (pool.isClosed) reject(closedTransport(this.#way));
-        else {
-          const link = pool.find(facts, this.#avoid);
-          if (link === undefined) return false;
-          resolve(link);
-        }
-        return true;
-      };
-      if (look()) return;
-      const finish = (): void => {
-        pool.unwait(waiting);
-        pulse.delete(waiting);
-        signal?.removeEventListener("abort", waiting.onAvailable);
-      };
-      const waiting = {
-        dueMs: Math.min(now() + patienceMs, this.#deadlineMs),
-        onDue: () => {
-          finish();
-          reject(nobodyThere(this.#way));
-        },
-        onAvailable: () => {
-          if (look()) finish();
-        },
-      };
-      pool.wait(waiting);
-      pulse.add(waiting);
-      signal?.addEventListener("abort", waiting.onAvailable);
-    });
+  #letGo(outcome: Outcome, nowMs: number, isLate = false): void {
+    this.#attempt?.letGo(outcome, nowMs, isLate);
+    this.#attempt = undefined;
   }
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes;
 }

@@ -58,7 +58,7 @@ describe("an instance that freezes", () => {
     expect(answers.map(({ text }) => text)).toEqual(Array(4).fill("at last"));
     expect(calls).toBe(4);
     expect(replicas.decisions).toEqual([]);
-  }, 20_000);
+  }, 60_000);
 });
 
 describe("health", () => {
@@ -200,7 +200,7 @@ describe("connections", () => {
     } finally {
       server.forceShutdown();
     }
-  }, 20_000);
+  }, 60_000);
 
   test("what runs on an instance that left the list goes on to its end", async () => {
     await using replicas = openReplicas();

@@ -3,7 +3,8 @@ import { WeftError } from "@weft/kit";
 import type { Priority } from "@weft/resilience";
 import type { Principal } from "@weft/security";
 import { childOf, parseTraceparent, type TraceContext } from "@weft/telemetry";
-import type { CallContext } from "../context.ts";
+import type { CallContext, FallbackAnswer } from "../context.ts";
+import { bothDegraded, degradedKey, formatDegraded } from "../wire/degraded.ts";
 import { priorityKey, priorityOf } from "../wire/priority.ts";
 import type { ServerLoad } from "./load.ts";
 import type { MethodPlan } from "./plan.ts";
@@ -31,6 +32,7 @@ export class ServerCall implements CallContext {
   #metadata: ReadonlyMap<string, string> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #finished = false;
+  #mark: FallbackAnswer | undefined;
 
   constructor(raw: RawCall, plan: MethodPlan, load: ServerLoad) {
     this.#raw = raw;
@@ -72,6 +74,18 @@ export class ServerCall implements CallContext {
 
   accept(): void {
     if (!this.#finished) this.#raw.sendMetadata(new Metadata());
+  }
+
+  markDegraded(answer: FallbackAnswer): void {
+    this.#mark = bothDegraded(this.#mark, answer);
+  }
+
+  /** What is said of a good answer at its end; undefined for nothing, as nearly always. */
+  get trailers(): Metadata | undefined {
+    if (this.#mark === undefined) return undefined;
+    const trailers = new Metadata();
+    trailers.set(degradedKey, formatDegraded(this.#mark));
+    return trailers;
   }
 
   /** True once the call has its answer, and what happens to the connection is no cancellation any more. */

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { Socket } from "node:net";
 import { WeftError } from "@weft/kit";
 import { describe, expect, test } from "vitest";
 import { createClient, openServer, openTransport } from "../index.ts";
@@ -16,8 +18,8 @@ describe("draining", () => {
     const client = createClient(EchoService, echo.transport);
     const slow = client.say({ text: "slow" });
     await until(() => finish !== undefined);
-    const drained = echo.server.drain(AbortSignal.timeout(3_000));
-    const refused = await errorFrom(client.say({ text: "new" }, { timeoutMs: 300 }));
+    const drained = echo.server.drain(new AbortController().signal);
+    const refused = await errorFrom(client.say({ text: "new" }, { timeoutMs: 1_000 }));
     expect(refused).toMatchObject({ code: "UNAVAILABLE" });
     finish?.();
     expect(await slow).toMatchObject({ text: "slow" });
@@ -55,6 +57,24 @@ describe("draining", () => {
     await echo.server.drain(patience.signal);
     for (const reason of reasons) expect(reason).toMatchObject({ reason: "DRAINING" });
     expect(reasons).toHaveLength(2);
+  });
+
+  test("a peer that is frozen keeps no connection open", async () => {
+    const sockets = [new Socket(), new Socket()];
+    try {
+      await using echo = await openEcho({});
+      const [host = "", port] = echo.server.address.split(":");
+      for (const [index, socket] of sockets.entries()) {
+        socket.on("error", () => undefined).connect({ host, port: Number(port) });
+        // The server's first frame: it has taken the connection.
+        await once(socket, "data");
+        if (index === 1) socket.write(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${"\0\0\0\u0004\0\0\0\0\0"}`);
+        socket.pause();
+      }
+      await echo.server.drain(new AbortController().signal);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
   });
 
   test("what a handler hears of another server's draining is passed on as UNAVAILABLE", async () => {

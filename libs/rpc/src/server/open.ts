@@ -29,6 +29,7 @@ import { ServerLoad, type ServerStats } from "./load.ts";
 import { type MethodPlan, planOf } from "./plan.ts";
 import { reflectionOf } from "./reflection.ts";
 import { serve, type ServeOptions } from "./serve.ts";
+import { Sockets } from "./sockets.ts";
 import { compileRules } from "./validate.ts";
 import { type CallInfo, type CallLog, CallWatch } from "./watch.ts";
 
@@ -114,7 +115,8 @@ export async function openServer(options: ServerOptions): Promise<RpcServer> {
   const listening = http2ServersOf(server);
   boundConnections(listening, connections);
   for (const one of listening) gate(one, { plans, load, onRefused: (plan) => watch.shed(plan) });
-  return new GrpcServer({ server, watch, health, load, address: hostAndPort(host, port) });
+  const sockets = new Sockets(listening);
+  return new GrpcServer({ server, sockets, watch, health, load, address: hostAndPort(host, port) });
 }
 
 /** Codes that say more about the server than about the call. */
@@ -128,6 +130,7 @@ const serverFaults: ReadonlySet<string> = new Set([
 
 interface GrpcServerParts {
   readonly server: Server;
+  readonly sockets: Sockets;
   readonly watch: CallWatch;
   readonly health: HealthService;
   readonly load: ServerLoad;
@@ -138,13 +141,15 @@ class GrpcServer implements RpcServer {
   readonly address: string;
   readonly health: HealthService;
   readonly #server: Server;
+  readonly #sockets: Sockets;
   readonly #watch: CallWatch;
   readonly #load: ServerLoad;
   #stopped: Promise<void> | undefined;
 
-  constructor({ server, watch, health, load, address }: GrpcServerParts) {
+  constructor({ server, sockets, watch, health, load, address }: GrpcServerParts) {
     this.health = health;
     this.#server = server;
+    this.#sockets = sockets;
     this.#watch = watch;
     this.#load = load;
     this.address = address;
@@ -162,10 +167,14 @@ class GrpcServer implements RpcServer {
     this.health.setAll(false);
     this.#watch.drain();
     this.#stopped ??= new Promise((resolve) => this.#server.tryShutdown(() => resolve()));
+    using _ended = this.#sockets.cutEnded();
     const force = (): void => {
       this.#watch.endAll();
       // One turn, so that the last statuses leave before the connections are cut.
-      setImmediate(() => this.#server.forceShutdown());
+      setImmediate(() => {
+        this.#server.forceShutdown();
+        this.#sockets.cutAll();
+      });
     };
     if (signal.aborted) force();
     signal.addEventListener("abort", force, { once: true });

@@ -101,7 +101,7 @@ function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServe
         }
         if (call.finished) return;
         options.watch.succeeded(running);
-        raw.end();
+        raw.end(call.trailers);
       } catch (error) {
         if (!call.finished) raw.emit("error", options.watch.failed(running, fromHandler(error)));
       }
@@ -145,7 +145,7 @@ async function answer(
     if (call.finished) return;
     if (call.givenUp === undefined) options.watch.succeeded(running);
     else options.watch.failed(running, call.givenUp);
-    respond(null, bytes);
+    respond(null, bytes, call.trailers);
   } catch (error) {
     if (!call.finished) respond(options.watch.failed(running, fromHandler(error)));
   }

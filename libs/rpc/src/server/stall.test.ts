@@ -53,8 +53,13 @@ describe("a small installation on a machine that stalls", () => {
 });
 
 test("what is in flight is counted down however a call ends", async () => {
+  let hanging = 0;
   await using echo = await openEcho({
     say: ({ text }) => {
+      if (text === "hang") {
+        hanging += 1;
+        return new Promise<object>(() => undefined);
+      }
       if (text === "throw") throw new Error("broken");
       return text === "reject" ? Promise.reject(new Error("broken")) : {};
     },
@@ -68,14 +73,16 @@ test("what is in flight is counted down however a call ends", async () => {
     client.say({ text: "longer than is allowed" }),
     client.missing({}),
     client.brief({}, { timeoutMs: 200 }),
-    client.brief({}, { signal: gone.signal }),
+    client.say({ text: "hang" }, { signal: gone.signal }),
   ]);
-  await until(() => echo.server.stats.inFlight > 0);
+  await until(() => hanging === 1);
+  expect(echo.server.stats.inFlight).toBeGreaterThan(0);
   setTimeout(() => gone.abort(), 100);
   expect((await ends).map(({ status }) => status)).toEqual(Array.from({ length: 6 }, () => "rejected"));
   await until(() => echo.server.stats.inFlight === 0);
-  const cut = client.brief({}, { timeoutMs: 60_000 }).catch(() => undefined);
-  await until(() => echo.server.stats.inFlight > 0);
+  const cut = client.say({ text: "hang" }).catch(() => undefined);
+  await until(() => hanging === 2);
+  expect(echo.server.stats.inFlight).toBe(1);
   await echo.server.drain(AbortSignal.timeout(100));
   await cut;
   await until(() => echo.server.stats.inFlight === 0);

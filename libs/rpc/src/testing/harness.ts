@@ -1,4 +1,5 @@
 import { implement, openServer, openTransport, type RpcServer, type ServerOptions, type Transport } from "../index.ts";
+import type { CallContext } from "../context.ts";
 import type { Handlers } from "../types.ts";
 import { EchoService } from "./echo.ts";
 
@@ -44,6 +45,22 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];
   for await (const item of stream) items.push(item);
   return items;
+}
+
+/** The iterator of a stream, to be pulled by hand. */
+export function iterate<T>(stream: AsyncIterable<T>): AsyncIterator<T> {
+  return stream[Symbol.asyncIterator]();
+}
+
+/** Resolves when `signal` aborts. */
+export function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => signal.addEventListener("abort", resolve));
+}
+
+/** A handler that accepts, and then says nothing. */
+export async function* quiet(_: unknown, context: CallContext): AsyncGenerator<never> {
+  context.accept();
+  await aborted(context.signal);
 }
 
 /** Resolves when `condition` holds; fails after `timeoutMs`. */

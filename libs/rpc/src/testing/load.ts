@@ -5,7 +5,7 @@ import type { Client } from "../index.ts";
 import type { EchoService } from "./echo.ts";
 
 /** Calls all the time; what came of each call. */
-export function traffic(client: Client<typeof EchoService>, { lanes = 4, timeoutMs = 3_000 } = {}) {
+export function traffic(client: Client<typeof EchoService>, { lanes = 4, timeoutMs = 5_000 } = {}) {
   const state = { by: new Map<string, number>(), failures: [] as WeftError[], stop: false };
   const running = Array.from({ length: lanes }, async () => {
     while (!state.stop) {

@@ -13,6 +13,7 @@ import {
 } from "../index.ts";
 import type { Handlers } from "../types.ts";
 import { EchoService } from "./echo.ts";
+import { until } from "./harness.ts";
 
 /** A service of a few replicas whose list a test writes itself, and a transport to it. */
 export interface Replicas extends AsyncDisposable {
@@ -25,6 +26,19 @@ export interface Replicas extends AsyncDisposable {
   add(id: string, address: string): void;
   /** Takes one from the list. */
   remove(id: string): void;
+}
+
+/** Resolves when that many replicas are connected. */
+export function connected({ transport }: Replicas, count: number): Promise<void> {
+  return until(
+    () => transport.status().endpoints.filter(({ connection }) => connection === "connected").length === count,
+  );
+}
+
+/** What the transport holds for streams: in its bulkhead, and on its instances. */
+export function held({ transport }: Replicas): readonly number[] {
+  const { inside, endpoints } = transport.status();
+  return [inside.streams, ...endpoints.map(({ inFlight }) => inFlight)];
 }
 
 export function openReplicas(policy: TransportPolicy = {}): Replicas {
