@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 const native = {
+  // Polls end when what they wait for has come: only a failure takes so long.
+  expect: { poll: { timeout: 10_000 } },
   // Node runs the sources as they are; nothing is transformed.
   experimental: { viteModuleRunner: false },
 };
@@ -11,8 +13,9 @@ const hasStack = process.env["WEFT_TEST_STACK"] !== undefined;
 const processes = {
   // Each file starts the whole mesh: one at a time.
   fileParallelism: false,
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
+  // Only what hangs takes so long, or a machine that is busy.
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
   ...native,
 };
 
@@ -36,8 +39,8 @@ export default defineConfig({
           // Files share a worker's modules: a process for each file would cost more than its tests.
           isolate: false,
           // Some start processes or a database, on a machine that has other work too.
-          testTimeout: 15_000,
-          hookTimeout: 30_000,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
           ...native,
         },
       },
@@ -47,7 +50,7 @@ export default defineConfig({
           include: ["{apps,libs,tools,infra,bench,tests}/**/*.stack.test.ts"],
           // Each file starts servers of its own.
           fileParallelism: false,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 300_000,
           ...native,
         },

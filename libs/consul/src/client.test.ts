@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { Secret } from "@weft/kit";
-import { within } from "@weft/kit/testing";
+import { Stopwatch, within } from "@weft/kit/testing";
 import { expect, test } from "vitest";
 import { Consul, openConsul } from "./client.ts";
 import { keyPart } from "./kv.ts";
@@ -25,10 +25,10 @@ test.each([
 test("an agent that is not there, or answers nothing, is UNAVAILABLE when the time is up", async () => {
   const silent = await listen();
   const open = async (): Promise<unknown> => {
-    const startMs = performance.now();
+    using passed = new Stopwatch();
     const url = new Secret(`consul://:s3cret@127.0.0.1:${silent.port}`);
     const failure: unknown = await openConsul({ url, probe, openTimeoutMs: 300 }).catch((error: unknown) => error);
-    expect(performance.now() - startMs).toBeLessThan(2000);
+    expect(passed.ms).toBeLessThan(2000);
     expect(inspect(failure, { depth: 9 })).not.toContain("s3cret");
     return failure;
   };
@@ -43,12 +43,12 @@ test("closing cuts off what is under way, what waits for a free connection too, 
   const calls = Array.from({ length: 40 }, () => probe(consul));
   const outcomes = Promise.allSettled(calls);
   await within(2000, "calls are under way", () => silent.sockets.length > 0);
-  const startMs = performance.now();
+  using passed = new Stopwatch();
   consul[Symbol.dispose]();
   for (const outcome of await outcomes) {
     expect(outcome).toMatchObject({ reason: { reason: "UNAVAILABLE", message: expect.stringContaining("closed") } });
   }
-  expect(performance.now() - startMs).toBeLessThan(1000);
+  expect(passed.ms).toBeLessThan(1000);
   await expect(probe(consul)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
 });
 

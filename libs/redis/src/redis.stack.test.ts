@@ -1,5 +1,5 @@
 import { Secret, silentLog } from "@weft/kit";
-import { openProxy } from "@weft/kit/testing";
+import { openProxy, Stopwatch } from "@weft/kit/testing";
 import { freePort } from "@weft/native";
 import { describeBackend } from "@weft/native/testing";
 import { describe, expect, test } from "vitest";
@@ -13,9 +13,9 @@ describeBackend(
         const nobody = new Secret(`redis://127.0.0.1:${await freePort()}`);
         await expect(openRedis({ url: nobody, openTimeoutMs: 300 })).rejects.toMatchObject({ reason: "UNAVAILABLE" });
         const url = new Secret(`redis://nobody:wrong@127.0.0.1:${server().port}`);
-        const startMs = performance.now();
+        using passed = new Stopwatch();
         await expect(openRedis({ url })).rejects.toMatchObject({ reason: "INVALID_CONFIGURATION" });
-        expect(performance.now() - startMs).toBeLessThan(5000);
+        expect(passed.ms).toBeLessThan(5000);
       });
 
       test("a connection that is lost for a moment costs no call that comes after it", async () => {
@@ -71,7 +71,7 @@ describeBackend(
         // A server that hangs up is no error to the client.
         await using other = await openRedis({ url: new Secret(server().url) });
         await other.call("client", ["kill", "type", "normal"]);
-        await expect.poll(() => losses.length, { timeout: 2000 }).toBe(1);
+        await expect.poll(() => losses.length).toBe(1);
         expect(losses).toEqual([undefined]);
         expect(String(await redis.call("ping", []))).toBe("PONG");
       });
@@ -81,11 +81,11 @@ describeBackend(
         const redis = await openRedis({ url: new Secret(`redis://127.0.0.1:${proxy.port}`), timeoutMs: 60_000 });
         await proxy.stall();
         const underWay = redis.call("ping", []).catch((error: unknown) => error);
-        const startMs = performance.now();
+        using passed = new Stopwatch();
         await redis[Symbol.asyncDispose]();
-        expect(performance.now() - startMs).toBeLessThan(3000);
+        expect(passed.ms).toBeLessThan(3000);
         expect(await underWay).toMatchObject({ reason: "UNAVAILABLE" });
-        expect(performance.now() - startMs).toBeLessThan(5000);
+        expect(passed.ms).toBeLessThan(5000);
       });
 
       test("a script is sent again to a server that forgot it", async () => {

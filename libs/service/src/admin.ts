@@ -1,7 +1,8 @@
 import { createServer, type ServerResponse } from "node:http";
 import { hostAndPort, WeftError } from "@weft/kit";
-import type { ServerStats, TransportStatus } from "@weft/rpc";
+import type { ServerStats } from "@weft/rpc";
 import type { Metrics } from "@weft/telemetry";
+import type { TargetStatus } from "./mesh.ts";
 import type { Readiness } from "./readiness.ts";
 
 export interface AdminOptions {
@@ -21,7 +22,7 @@ export interface CallsReport {
   readonly service: string;
   readonly instance: string;
   /** The services that this process calls, as it sees them. */
-  readonly targets: readonly TransportStatus[];
+  readonly targets: readonly TargetStatus[];
   /** How its own server is doing; missing before it listens. */
   readonly server?: ServerStats;
 }

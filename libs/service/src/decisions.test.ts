@@ -35,10 +35,10 @@ test("each decision counts, with its reason", async () => {
   decisions.tell({ kind: "ejected", target: "user", instance: "u-1", reason: "consecutive-failures" });
   const text = await metrics.text();
   expect(text).toContain(
-    'weft_decisions_total{weft_decision="shed",weft_target="user",rpc_method="weft.user.v1.UserService/GetUser",weft_reason="limit"} 3',
+    'weft_decisions_total{weft_decision="shed",weft_target="user",rpc_service="weft.user.v1.UserService",rpc_method="GetUser",weft_reason="limit"} 3',
   );
   expect(text).toContain(
-    'weft_decisions_total{weft_decision="ejected",weft_target="user",rpc_method="",weft_reason="consecutive-failures"} 1',
+    'weft_decisions_total{weft_decision="ejected",weft_target="user",rpc_service="",rpc_method="",weft_reason="consecutive-failures"} 1',
   );
 });
 

@@ -1,6 +1,7 @@
 import type { Clock } from "@weft/kit";
 import type { Decision, DecisionKind, OnDecision } from "@weft/resilience";
 import { attributes, type Logger, metricNames, type Metrics } from "@weft/telemetry";
+import { methodAttributes } from "./rpc-metrics.ts";
 
 export interface DecisionsOptions {
   readonly log: Logger;
@@ -59,8 +60,8 @@ export class Decisions implements Disposable {
   constructor({ log, metrics, clock }: DecisionsOptions) {
     this.#log = log;
     this.#clock = clock;
-    const { decision, target, rpcMethod, reason } = attributes;
-    this.#count = metrics.counter(metricNames.decisions, [decision, target, rpcMethod, reason]);
+    const { decision, target, rpcService, rpcMethod, reason } = attributes;
+    this.#count = metrics.counter(metricNames.decisions, [decision, target, rpcService, rpcMethod, reason]);
   }
 
   readonly tell: OnDecision = (decision) => {
@@ -68,7 +69,7 @@ export class Decisions implements Disposable {
     this.#count(1, {
       [attributes.decision]: kind,
       [attributes.target]: target,
-      [attributes.rpcMethod]: method,
+      ...methodAttributes(method),
       [attributes.reason]: reason,
     });
     const key = `${kind} ${target} ${reason}`;

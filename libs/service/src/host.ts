@@ -10,6 +10,11 @@ import type { Logger, Metrics } from "@weft/telemetry";
 export interface Listener {
   /** `host:port` that it listens on. */
   listen(): Promise<string>;
+  /**
+   * The process is about to stop. All that comes is still answered; callers are told to go elsewhere, where there is a
+   * way to. `drain` follows after a moment.
+   */
+  leave?(): void;
   /** Stops taking new work and resolves when what was in flight is done, or `signal` aborts. */
   drain(signal: AbortSignal): Promise<void>;
 }

@@ -1,4 +1,5 @@
 export type { CallsReport } from "./admin.ts";
+export type { TargetStatus } from "./mesh.ts";
 export { prepareDataDir, type ProcessConfig, readConfig, type ReadConfigOptions } from "./config.ts";
 export { follow, type FollowOptions } from "./follow.ts";
 export type { Listener, ServiceHost, ServiceParts } from "./host.ts";

@@ -49,9 +49,11 @@ test("hot settings change while it runs; what is bad or not hot is a warning", a
   });
   expect(service.lines.filter(({ setting }) => setting === "grpcPort")).toHaveLength(1);
 
-  await store.set("fixture.colour", "blue");
+  // In this order: by the level before, a change is not worth a line.
   await store.set("logLevel", "debug");
-  await service.says("a setting changed");
+  await store.set("fixture.colour", "blue");
+  await service.says("trace colour blue");
+  expect(service.messages).toContain("a setting changed");
   const caller = stack.use(callTo(grpc));
   await caller.login(0);
   await service.says("call");

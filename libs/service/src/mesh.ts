@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Discovery } from "@weft/discovery";
-import { type CallPolicies, type CallPolicy, callPolicyOf, type OnDecision } from "@weft/resilience";
+import type { JsonValue } from "@weft/kit";
+import { type CallPolicies, type CallPolicy, callPolicyOf, type OnDecision, saidOf } from "@weft/resilience";
 import {
   type Client,
   createClient,
@@ -21,6 +22,12 @@ export interface MeshOptions {
   readonly metrics: ClientMetrics;
   /** This process, for policies that go by who calls and from where. */
   readonly caller: { readonly id: string; readonly zone?: string };
+}
+
+/** A target as this process sees it, and how it is told to call it. */
+export interface TargetStatus extends TransportStatus {
+  /** What the setting `calls` says of it now, an object; the rest is as by default. */
+  readonly settings: JsonValue;
 }
 
 /** A way to another service, and what goes with it. */
@@ -65,8 +72,11 @@ export class Mesh {
   }
 
   /** The targets that were called, as this process sees them. */
-  status(): readonly TransportStatus[] {
-    return [...this.#ways.values()].map(({ transport }) => transport.status());
+  status(): readonly TargetStatus[] {
+    return [...this.#ways].map(([target, { transport }]) => ({
+      ...transport.status(),
+      settings: saidOf(target, this.#policies),
+    }));
   }
 
   #way(target: string): Way {

@@ -1,7 +1,13 @@
 import { WeftError } from "@weft/kit";
 
-/** Why a process can't start, as lines for people: a problem each, without stacks. */
-export function problemLines(error: unknown): readonly string[] {
+/** Says on standard error why the process can't start, a line for each problem. The exit code. */
+export function complain(name: string, error: unknown): 1 {
+  for (const line of problemLines(error)) process.stderr.write(`${name}: ${line}\n`);
+  return 1;
+}
+
+/** Lines for people: a problem each, without stacks. */
+function problemLines(error: unknown): readonly string[] {
   return (addressInUse(error) ?? messageOf(error)).split("\n").filter((line) => line.trim() !== "");
 }
 

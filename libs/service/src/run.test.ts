@@ -81,6 +81,7 @@ test("starts in order, serves, is found, and stops in order on SIGTERM while a c
     "ready",
     "trace call begins",
     "stopping",
+    "trace leave",
     "trace drain",
     "trace call ends",
     "trace background ends",
@@ -168,6 +169,20 @@ test("a step of the stop over its limit ends it at once", async () => {
   expect(service.lines.at(-1)).toMatchObject({ level: "fatal", phase: "flush", limitMs: 200 });
 });
 
+test("calls over the limit are ended, and the rest of the stop goes its way", async () => {
+  const service = processes.start({ WEFT_DRAIN_TIMEOUT_MS: "500" });
+  const { grpc } = await service.ready;
+  await using caller = callTo(grpc);
+  const answer = caller.login(limitMs).catch((error: unknown) => error);
+  await service.says("trace call begins");
+  service.child.kill("SIGTERM");
+  expect(await answer).toMatchObject({ reason: "DRAINING" });
+  expect(await service.exit).toBe(1);
+  expect(service.lines).toContainEqual(expect.objectContaining({ level: "warn", phase: "drain", limitMs: 500 }));
+  const ends = ["trace background ends", "trace disposed last", "trace disposed first", "stopped"];
+  expect(service.messages.filter((message) => ends.includes(message))).toEqual(ends);
+});
+
 test("it stops when its supervisor is gone", async () => {
   const service = processes.start();
   await service.ready;
@@ -211,6 +226,16 @@ test("what compose throws is a line, and what was opened is closed", async () =>
   expect(service.stderr).toBe("fixture: the store can't be reached\n");
   expect(service.messages).toContain("trace disposed first");
   expect(service.messages).not.toContain("a step of the stop failed");
+});
+
+test("a stop waits only for a moment for a start that waits for somebody", async () => {
+  const service = processes.start({ WEFT_FIXTURE_FAULT: "waiting", WEFT_CLOSE_TIMEOUT_MS: "8000" });
+  await service.says("trace compose");
+  service.child.kill("SIGTERM");
+  expect(await service.exit).toBe(0);
+  expect(service.stderr).toBe("");
+  expect(service.lines).toContainEqual(expect.objectContaining({ level: "warn", phase: "end of the start" }));
+  expect(service.messages).toEqual(expect.arrayContaining(["trace disposed first", "stopped"]));
 });
 
 test("a failing check makes it unready, not dead", async () => {

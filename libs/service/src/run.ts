@@ -14,7 +14,7 @@ import { type LiveSettings, liveSettings } from "./live.ts";
 import { Mesh } from "./mesh.ts";
 import { Phases } from "./phases.ts";
 import { leaveProcess, tellSupervisor, watchProcess } from "./process-events.ts";
-import { problemLines } from "./problem.ts";
+import { complain } from "./problem.ts";
 import { Readiness } from "./readiness.ts";
 import { measureCalls, measureServer } from "./rpc-metrics.ts";
 import { blockUrlsOf, type CommonConfig, commonSettings } from "./settings.ts";
@@ -35,8 +35,17 @@ export interface ServiceOptions<S extends Settings> {
   readonly version?: string;
 }
 
-/** Longest time for a registry to take note that a process leaves, in milliseconds. */
-const deregisterTimeoutMs = 2000;
+/**
+ * Longest time for a registry to take note that a process leaves, in milliseconds. One that is silent holds up nobody:
+ * callers hear from the process itself that it stops, and the entry runs out.
+ */
+const deregisterMs = 2000;
+
+/**
+ * How long a stop waits for a start that is under way, in milliseconds: that may wait much longer for a server that is
+ * not there. What it opens after that is closed at once, or with the process.
+ */
+const startEndMs = 2000;
 
 const clock = systemClock;
 
@@ -45,9 +54,9 @@ const clock = systemClock;
  *
  * Start: configuration → data folder → admin port → adapters (`compose`) → listen → background work → readiness, for a
  * limited time → SERVING → discovery. Stop, on SIGINT, SIGTERM, a supervisor that is gone, or a failure: NOT_SERVING and out of discovery →
- * settle → drain → background work ends → everything closes in reverse → 0, or 1 after a failure. A second signal or a
- * step over its limit ends the process at once with 1. What keeps a process from starting is a line on standard error
- * for each problem, and 1.
+ * settle → drain → background work ends → everything closes in reverse → 0, or 1 after a failure. Calls that are over
+ * the limit of the drain are ended with `DRAINING`. A second signal, or any other step over its limit, ends the process
+ * at once with 1. What keeps a process from starting is a line on standard error for each problem, and 1.
  *
  * The one place that touches what belongs to the process as a whole: signals, uncaught errors, the modes of new files,
  * the exit.
@@ -103,6 +112,7 @@ class Life<Config> {
   readonly #metrics = createMetrics();
   readonly #background: Background;
   readonly #decisions: Decisions;
+  readonly #phases: Phases;
   #mesh: Mesh | undefined;
   #server: RpcServer | undefined;
   #services: readonly string[] = [];
@@ -112,6 +122,7 @@ class Life<Config> {
   constructor(options: LifeOptions<Config>) {
     this.#options = options;
     const { log, stop } = options;
+    this.#phases = new Phases(log, clock);
     this.#decisions = this.#stack.use(new Decisions({ log, metrics: this.#metrics, clock }));
     this.#background = new Background(log, (name) => stop.ask({ why: `background work ${name}`, exitCode: 1 }));
   }
@@ -121,13 +132,15 @@ class Life<Config> {
     const startedAt = clock.monotonic();
     const starting = this.#start();
     try {
-      // A stop that is asked for while a start hangs waits for it no longer than for anything else that closes.
-      await Promise.race([starting, stop.asked.then(() => this.#limit(starting))]);
+      await Promise.race([starting, stop.asked.then(() => this.#endOf(starting))]);
       if (!stop.signal.aborted) log.info({ durationMs: Math.round(clock.monotonic() - startedAt) }, "ready");
     } catch (error) {
-      stop.ask({ why: "the start failed", exitCode: complain(name, error) });
       const { cause } = WeftError.from(error);
-      log.fatal({ err: cause ?? error }, "the start failed");
+      const err = cause ?? error;
+      // When it is to stop anyway, nobody minds.
+      const wanted = !stop.signal.aborted;
+      if (wanted) stop.ask({ why: "the start failed", exitCode: complain(name, error) });
+      log[wanted ? "fatal" : "warn"]({ err }, "the start failed");
     }
     const { why } = await stop.asked;
     log.info({ why }, "stopping");
@@ -136,10 +149,9 @@ class Life<Config> {
     return clean ? stop.exitCode : 1;
   }
 
-  async #limit(starting: Promise<void>): Promise<void> {
-    const phases = new Phases(this.#options.log, clock);
+  #endOf(starting: Promise<void>): Promise<void> {
     // Why it failed, if it did, is told by whoever waits for it.
-    await phases.run("end of the start", this.#options.config.closeTimeoutMs, () => starting.catch(() => undefined));
+    return this.#phases.runOrLeave("end of the start", startEndMs, () => starting.catch(() => undefined));
   }
 
   async #start(): Promise<void> {
@@ -271,16 +283,17 @@ class Life<Config> {
 
   /** Whether all of it went well. */
   async #stop(): Promise<boolean> {
-    const { config, log } = this.#options;
-    const phases = new Phases(log, clock);
+    const { config } = this.#options;
+    const phases = this.#phases;
     const wasServing = this.#readiness.phase === "serving";
     this.#readiness.phase = "draining";
     this.#setServing(false);
+    for (const listener of this.#listeners) listener.leave?.();
     if (wasServing) {
-      await phases.run("deregister", deregisterTimeoutMs, async () => this.#registration?.[Symbol.asyncDispose]());
+      await phases.runOrLeave("deregister", deregisterMs, async () => this.#registration?.[Symbol.asyncDispose]());
       await phases.run("settle", config.settleMs + 1000, (signal) => clock.sleep(config.settleMs, signal));
     }
-    await phases.run("drain", config.drainTimeoutMs, async (signal) => {
+    await phases.runOrCut("drain", config.drainTimeoutMs, async (signal) => {
       await Promise.all([
         ...this.#listeners.map((listener) => listener.drain(signal)),
         ...(this.#server === undefined ? [] : [this.#server.drain(signal)]),
@@ -290,10 +303,4 @@ class Life<Config> {
     await phases.run("close", config.closeTimeoutMs, () => this.#stack.disposeAsync());
     return !phases.failed;
   }
-}
-
-/** Says on standard error why the process can't start, a line for each problem. The exit code. */
-function complain(name: string, error: unknown): 1 {
-  for (const line of problemLines(error)) process.stderr.write(`${name}: ${line}\n`);
-  return 1;
 }

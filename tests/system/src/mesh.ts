@@ -55,7 +55,7 @@ export interface MeshOptions {
 /** URLs as `weft stack status --json` prints them. */
 export type ServerUrls = Readonly<Record<"consul" | "elasticsearch" | "kafka" | "postgres" | "redis", string>>;
 
-/** Starts a mesh and waits until it is ready, at most 60 s. */
+/** Starts a mesh and waits until it is ready, at most two minutes. */
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "weft-system-")));
   const port = await freePort();
@@ -80,7 +80,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
         if (child.exitCode !== null) throw new Error(`weft up ended with ${child.exitCode}:\n${output()}`);
         return output().includes("mesh is ready");
       },
-      { what: () => `the mesh to be ready:\n${output()}`, timeoutMs: 60_000 },
+      { what: () => `the mesh to be ready:\n${output()}`, timeoutMs: 120_000 },
     );
     const startMs = performance.now() - started;
     const token = (await readFile(join(dataDir, "admin-token"), "utf8")).trim();
@@ -119,6 +119,37 @@ export function runningMesh(): (Pick<Mesh, "url" | "dataDir" | "env"> & AsyncDis
   return { url, dataDir, env, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
+/** A process of a service that somebody started beside those of a mesh. */
+export interface ProcessBeside extends AsyncDisposable {
+  /** Asks it to stop; answers the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts a file that Node runs as a service of the mesh: another version of it, say. It is listed some time after. */
+export function startBeside(
+  mesh: Pick<Mesh, "dataDir" | "env">,
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+): ProcessBeside {
+  const child = spawn(process.execPath, [file], {
+    cwd: mesh.dataDir,
+    env: { PATH: process.env["PATH"] ?? "", ...mesh.env, ...env },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const stop = async (): Promise<number | null> => {
+    child.kill("SIGTERM");
+    await exited;
+    return child.exitCode;
+  };
+  return { stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+}
+
+/** The file that Node runs as a service of this version. */
+export function serviceFile(service: string): string {
+  return join(root, "apps", service, "src/main.ts");
+}
+
 /** Begins a command of the CLI; it is ended after 30 s at the latest. */
 export function spawnWeft(
   args: readonly string[],
@@ -149,7 +180,7 @@ export async function runWeft(
 /** Waits until `check` holds, looking again every 20 ms. */
 export async function until(
   check: () => boolean | Promise<boolean>,
-  { what, timeoutMs = 10_000 }: { readonly what: string | (() => string); readonly timeoutMs?: number },
+  { what, timeoutMs = 30_000 }: { readonly what: string | (() => string); readonly timeoutMs?: number },
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await check())) {
@@ -169,12 +200,12 @@ async function status(env: Readonly<Record<string, string>>): Promise<readonly M
 async function end(child: ChildProcess): Promise<number | null> {
   if (child.exitCode === null && child.signalCode === null) {
     child.kill("SIGINT");
-    const late = AbortSignal.timeout(30_000);
+    const late = AbortSignal.timeout(60_000);
     try {
       await once(child, "exit", { signal: late });
     } catch {
       child.kill("SIGKILL");
-      throw new Error("weft up did not stop within 30 s");
+      throw new Error("weft up did not stop within 60 s");
     }
   }
   return child.exitCode;

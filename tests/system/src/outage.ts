@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Stopwatch } from "@weft/kit/testing";
 import { type Mesh, until } from "./mesh.ts";
 import { type Answer, type Problem, rest } from "./rest.ts";
 
@@ -13,7 +14,7 @@ export interface Call {
 /** How one went. */
 export interface Result {
   readonly name: string;
-  /** When it began, and how long it took, in milliseconds; `at` by `performance.now()`. */
+  /** When it began, by `performance.now()`, and how long it took, by a `Stopwatch`, in milliseconds. */
   readonly at: number;
   readonly tookMs: number;
   /** 0: no answer. */
@@ -72,10 +73,11 @@ export class Load {
 
   async #make({ name, make }: Call, turn: number): Promise<void> {
     const at = performance.now();
+    using passed = new Stopwatch();
     const answer = await make(turn).catch(() => undefined);
     const status = answer?.status ?? 0;
     const reason = status >= 400 ? ((answer?.body as Partial<Problem>).reason ?? "") : "";
-    this.results.push({ name, at, tookMs: performance.now() - at, status, reason, body: answer?.body });
+    this.results.push({ name, at, tookMs: passed.ms, status, reason, body: answer?.body });
   }
 }
 

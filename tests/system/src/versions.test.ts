@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { Blocks, openDiscovery } from "@weft/blocks";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Mesh, startMesh, until } from "./mesh.ts";
+import { type Mesh, startBeside, startMesh, until } from "./mesh.ts";
 import { type Edit, type NextVersion, nextVersion } from "./next-version.ts";
 import { rest } from "./rest.ts";
 
@@ -51,7 +49,8 @@ test("the change of the contract is one that is allowed, and another is not", as
 });
 
 test("an old and a new version of a service work side by side on the same topics and stores", async () => {
-  const [user, indexer] = [await startNext("user"), await startNext("indexer")];
+  const user = stack.use(startBeside(mesh, await next.bundle("user")));
+  const indexer = stack.use(startBeside(mesh, await next.bundle("indexer")));
   const discovery = await openDiscovery(new Blocks({ dataDir: mesh.dataDir, urls: mesh.urls, stack }));
   const versionsOf = async (service: string): Promise<string[]> =>
     (await discovery.list()).flatMap((one) => (one.service === service ? [one.metadata["version"] ?? ""] : [])).sort();
@@ -120,21 +119,4 @@ async function indexed(): Promise<{ id: string; name: string; displayName?: stri
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as { id: string; name: string });
-}
-
-/** Starts a service of the next version, as its artefact, beside those of the mesh. */
-async function startNext(service: string): Promise<{ stop(): Promise<number | null> }> {
-  const child = spawn(process.execPath, [await next.bundle(service)], {
-    cwd: mesh.dataDir,
-    env: { PATH: process.env["PATH"] ?? "", ...mesh.env },
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const exited = once(child, "exit");
-  const stop = async (): Promise<number | null> => {
-    child.kill("SIGTERM");
-    await exited;
-    return child.exitCode;
-  };
-  stack.defer(async () => void (await stop()));
-  return { stop };
 }

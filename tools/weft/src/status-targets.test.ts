@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { EndpointStatus, TransportStatus } from "@weft/rpc";
+import type { EndpointStatus } from "@weft/rpc";
+import type { TargetStatus } from "@weft/service";
 import { expect, test } from "vitest";
 import { callsOf, details, summary } from "./status-targets.ts";
 
@@ -13,14 +14,10 @@ function instance(id: string, over: Partial<EndpointStatus> = {}): EndpointStatu
   };
 }
 
-function target(
-  name: string,
-  endpoints: readonly EndpointStatus[],
-  over: Partial<TransportStatus> = {},
-): TransportStatus {
+function target(name: string, endpoints: readonly EndpointStatus[], over: Partial<TargetStatus> = {}): TargetStatus {
   return {
     ...{ target: name, policy: "p2c-ewma", isPanic: false, listed: endpoints.length, stale: false, endpoints },
-    ...{ breakers: [], inside: { calls: 0, streams: 0 }, ...over },
+    ...{ breakers: [], inside: { calls: 0, streams: 0 }, settings: {}, ...over },
   };
 }
 
@@ -70,6 +67,17 @@ test("each caller's view, with its breakers, of one service alone if asked", () 
   expect(lines[1]).toMatch(/^gateway +user +p2c-ewma +127.0.0.1:1 +1.0.0 +eligible +connected +1 +2 +12 ms +0 % +1$/);
   expect(lines[2]).toMatch(/^search +user +p2c-ewma +127.0.0.1:7 +1.0.0 +b +unreachable +unreachable /);
   expect(lines.slice(3)).toEqual(["", expect.stringMatching(/^CALLER +TARGET/), "gateway  user    a.B/C   open"]);
+});
+
+test("each caller's settings that are not the default", () => {
+  const settings = { retry: { maxTries: 1 }, split: { "2.0.0": 10 } };
+  const callers = [{ name: "gateway", targets: [target("user", [instance("1")], { settings }), target("search", [])] }];
+  expect(details(callers, undefined, plain).slice(2)).toEqual([
+    "",
+    "CALLER   TARGET  SETTING  VALUE",
+    'gateway  user    retry    {"maxTries":1}',
+    'gateway  user    split    {"2.0.0":10}',
+  ]);
 });
 
 test("a process is asked by its admin port; one that does not say is left out", async () => {

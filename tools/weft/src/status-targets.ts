@@ -1,6 +1,6 @@
-import type { EndpointStatus, TransportStatus } from "@weft/rpc";
+import type { EndpointStatus } from "@weft/rpc";
 import { isJsonObject } from "@weft/kit";
-import type { CallsReport } from "@weft/service";
+import type { CallsReport, TargetStatus } from "@weft/service";
 import type { Colour, Paint } from "./terminal.ts";
 import { table } from "./terminal.ts";
 
@@ -8,7 +8,7 @@ import { table } from "./terminal.ts";
 export interface Caller {
   /** `gateway`, or `user-2` where there are several. */
   readonly name: string;
-  readonly targets: readonly TransportStatus[];
+  readonly targets: readonly TargetStatus[];
 }
 
 const askTimeoutMs = 1500;
@@ -61,7 +61,7 @@ export function summary(callers: readonly Caller[], paint: Paint): string[] {
   return [...painted([head, ...rows], colours, paint), ...notes(callers).map((note) => paint("yellow", note))];
 }
 
-/** A line for each instance as each caller sees it, and one for each breaker. */
+/** A line for each instance as each caller sees it, for each breaker, and for each setting that is not the default. */
 export function details(callers: readonly Caller[], service: string | undefined, paint: Paint): string[] {
   const ways = callers.flatMap(({ name, targets }) =>
     targets
@@ -96,6 +96,16 @@ export function details(callers: readonly Caller[], service: string | undefined,
     const shown = breakers.map(({ state }): Colour => (state === "closed" ? "green" : "red"));
     out.push("", ...painted([["CALLER", "TARGET", "METHOD", "BREAKER"], ...cells], shown, paint));
   }
+
+  const settings = ways.flatMap(({ caller, target, settings: said }) =>
+    (isJsonObject(said) ? Object.entries(said) : []).map(([name, value]) => [
+      caller,
+      target,
+      name,
+      JSON.stringify(value),
+    ]),
+  );
+  if (settings.length > 0) out.push("", ...painted([["CALLER", "TARGET", "SETTING", "VALUE"], ...settings], [], paint));
   return out;
 }
 

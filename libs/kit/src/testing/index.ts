@@ -8,5 +8,5 @@ export {
   type Operation,
 } from "./faults.ts";
 export { openProxy, type FaultProxy } from "./proxy.ts";
-export { Recorder, within } from "./wait.ts";
+export { Recorder, Stopwatch, within } from "./wait.ts";
 export { startProcess, type TestProcess } from "./process.ts";

@@ -8,6 +8,9 @@ export interface Law<Fixture> {
   run(fixture: Fixture): Promise<void>;
 }
 
+/** Only what hangs takes so long, in milliseconds: laws end their waits themselves. */
+const timeoutMs = 120_000;
+
 /** Runs each law as a test, on a fixture of its own. Laws wait more than they work, so they run side by side. */
 export function describeLaws<Fixture extends AsyncDisposable>(
   name: string,
@@ -15,7 +18,7 @@ export function describeLaws<Fixture extends AsyncDisposable>(
   open: () => Promise<Fixture>,
 ): void {
   describe(name, () => {
-    for (const law of laws) test.concurrent(law.title, () => runLaw(law, open), 30_000);
+    for (const law of laws) test.concurrent(law.title, () => runLaw(law, open), timeoutMs);
   });
 }
 
@@ -47,7 +50,7 @@ export function describeMutants<Fixture extends AsyncDisposable>(
           if (crash !== undefined) throw crash;
           if (failures.length === 0) throw new Error(`no law noticed: ${title}`);
         },
-        30_000,
+        timeoutMs,
       );
     }
   });

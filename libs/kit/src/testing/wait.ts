@@ -1,15 +1,44 @@
+import { clearInterval, setInterval } from "node:timers";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const lookMs = 5;
+/** Most that counts of the time between two turns of the event loop, in milliseconds. */
+const mostTurnMs = 50;
 
 /**
- * Resolves when `holds` does; rejects after `ms`, when a look that began then finds that it does not: on a busy machine
- * a look takes long too. For things of other processes, which no clock of a test can move.
+ * Time as far as this process could run, from now on. On a machine that stalls, or has other work, seconds go by that
+ * say nothing about the code: what has to come about within a second has it while the machine plays along.
+ */
+export class Stopwatch implements Disposable {
+  #ms = 0;
+  #last = performance.now();
+  readonly #timer = setInterval(() => this.#turn(), lookMs).unref();
+
+  /** Milliseconds. */
+  get ms(): number {
+    this.#turn();
+    return this.#ms;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #turn(): void {
+    const now = performance.now();
+    this.#ms += Math.min(now - this.#last, mostTurnMs);
+    this.#last = now;
+  }
+}
+
+/**
+ * Resolves when `holds` does; rejects after `ms` (of a {@link Stopwatch}), when a look that began then finds that it does
+ * not: on a busy machine a look takes long too. For things of other processes, which no clock of a test can move.
  */
 export async function within(ms: number, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + ms;
+  using passed = new Stopwatch();
   for (;;) {
-    const last = performance.now() > end;
+    const last = passed.ms > ms;
     if (await holds()) return;
     if (last) throw new Error(`not within ${ms} ms: ${what}`);
     await sleep(lookMs);

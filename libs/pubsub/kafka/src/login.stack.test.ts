@@ -1,4 +1,5 @@
 import { Secret } from "@weft/kit";
+import { Stopwatch } from "@weft/kit/testing";
 import { describeBackend } from "@weft/native/testing";
 import { expect, test } from "vitest";
 import { openKafkaPubSub } from "./index.ts";
@@ -23,11 +24,11 @@ describeBackend(
     });
 
     test("a wrong password is a matter of configuration, at once, and is not repeated", async () => {
-      const begin = performance.now();
+      using passed = new Stopwatch();
       const error = await openKafkaPubSub({ url: url("ann:wr0ng@") }).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ reason: "INVALID_CONFIGURATION" });
       expect(String(error)).not.toContain("wr0ng");
-      expect(performance.now() - begin).toBeLessThan(5000);
+      expect(passed.ms).toBeLessThan(5000);
     });
 
     test("a broker that wants a login and is given none is unavailable", async () => {

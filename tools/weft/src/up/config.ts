@@ -27,7 +27,7 @@ export interface UpConfig {
 }
 
 /** Time beyond a process' own limits before it is killed, in milliseconds. */
-const graceMs = 5000;
+const graceMs = 10_000;
 
 /** Checks every setting of every process. `INVALID_CONFIGURATION` with all problems; a misspelt name is one, a URL that no adapter serves another. */
 export function readUpConfig(
