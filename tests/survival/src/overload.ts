@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Windows } from "./histogram.ts";
 import { Load } from "./load.ts";
 import type { Outcome, SurvivalOptions } from "./survival.ts";
-import { recoveredAfter } from "./verdict.ts";
+import { paceOf, recoveredAfter, timelineOf } from "./recovery.ts";
+import { timesOf } from "./verdict.ts";
 import type { World } from "./world.ts";
 
 /** How soon calls are as fast as before once the flood is over, in milliseconds. */
@@ -37,9 +38,7 @@ export async function overload(world: World, options: SurvivalOptions): Promise<
   const { read, write, once } = tallies;
   const failed = read.failed + write.failed - read.refused - write.refused;
   const windows = Windows.from(json);
-  const p99 = (fromMs: number, toMs: number): number => windows.between(fromMs, toMs).quantile(0.99);
-  const before = p99(beforeMs, faultMs);
-  const back = recoveredAfter(windows, mendedMs, endMs, before * 1.2);
+  const back = recoveredAfter(windows, [mendedMs, endMs], paceOf(windows, beforeMs, faultMs));
   const isBack = back !== undefined && back <= recoveryMs;
   return {
     scenario: "overload",
@@ -51,8 +50,10 @@ export async function overload(world: World, options: SurvivalOptions): Promise<
       ],
       calls: read.calls + write.calls + once.calls,
       failedOnce: once.failed - once.refused,
-      p99: { before, fault: p99(faultMs, mendedMs), after: p99(mendedMs, endMs) },
+      ...timesOf(windows, { beforeMs, faultMs, mendedMs, endMs }),
+      evenness: {},
     },
+    timeline: timelineOf(windows, beforeMs, faultMs, endMs),
     sickShare: undefined,
     resent,
     degraded: read.degraded + write.degraded,

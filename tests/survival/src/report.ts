@@ -1,12 +1,15 @@
 import type { Outcome } from "./survival.ts";
-import type { Check } from "./verdict.ts";
+import type { Check, Times } from "./verdict.ts";
 
 /** Ways to fail and failed calls that are told. */
 const mostTold = 10;
 
+const timeNames = ["p50", "p99", "normal", "quiet"] as const;
+
 /** An outcome in words, a line and those that explain it. */
 export function linesOf({
   scenario,
+  isControl = false,
   verdict,
   failures,
   examples,
@@ -15,11 +18,13 @@ export function linesOf({
   sickShare,
   decisions,
 }: Outcome): readonly string[] {
-  const { holds, checks, calls, failedOnce, p99 } = verdict;
+  const { holds, checks, calls, failedOnce } = verdict;
   const found = checks.map((check) => `${textOf(check)}${check.holds ? "" : " (!)"}`);
-  const times = [p99.before, p99.fault, p99.after].map((ms) => ms.toFixed(1)).join(" → ");
-  const p99s = Number.isNaN(p99.before) ? [] : [`p99 ${times} ms`];
-  const head = [`${scenario.padEnd(8)} ${holds ? "holds" : "FAILS"}`, `${calls} calls`, ...found, ...p99s];
+  const times = timeNames
+    .filter((name) => !Number.isNaN(verdict[name].before))
+    .map((name) => `${name} ${textOfTimes(verdict[name])}`);
+  const word = isControl ? "control" : holds ? "holds" : "FAILS";
+  const head = [`${scenario.padEnd(8)} ${word}`, `${calls} calls`, ...found, ...times];
   const once = failedOnce === 0 ? [] : [`${failedOnce} failed that may not be retried`];
   const marked = degraded === 0 ? [] : [`${degraded} degraded`];
   const sick = sickShare === undefined ? [] : [`${percent(sickShare)} of calls to the sick`];
@@ -35,14 +40,29 @@ export function linesOf({
   ];
 }
 
-function textOf({ name, value, limit }: Check): string {
+/** The seconds of an outcome, each a line. */
+export function timelineLinesOf({ timeline }: Outcome): readonly string[] {
+  const columns = (cells: readonly (string | number | null)[]): string =>
+    cells.map((cell) => String(cell ?? "").padStart(8)).join("");
+  if (timeline.length === 0) return [];
+  return [
+    ["second", "calls", "p50", "p99", "max"],
+    ...timeline.map(({ at, calls, p50, p99, max }) => [at, calls, p50, p99, max]),
+  ].map(columns);
+}
+
+function textOfTimes({ before, fault, after }: Times): string {
+  return `${[before, fault, after].map((ms) => ms.toFixed(1)).join(" → ")} ms`;
+}
+
+function textOf({ name, value, limit, of }: Check): string {
   switch (name) {
     case "failed":
       return `${value} failed`;
     case "recovery":
       return value === undefined ? "never as fast as before" : `back in ${seconds(value)} of ${seconds(limit)}`;
     case "evenness":
-      return `load ${value?.toFixed(2)} of ${limit}`;
+      return `load ${value?.toFixed(2)} of ${limit} (${of})`;
     case "retries":
       return `retries ${percent(value)} of ${percent(limit)}`;
   }
@@ -53,6 +73,10 @@ export interface Row {
   readonly profile: string;
   readonly scenario: string;
   readonly holds: boolean;
+  /** Told beside the others and judged by nobody. */
+  readonly isControl: boolean;
+  /** The checks that do not hold. */
+  readonly broken: readonly Check["name"][];
   readonly perSecond: number;
   readonly calls: number;
   /** Of those that may be retried. */
@@ -62,29 +86,47 @@ export interface Row {
   /** Null: not reached, or not looked for. */
   readonly recoveryMs: number | null;
   readonly evenness: number | null;
+  /** The same of each service. */
+  readonly evennessOf: Readonly<Record<string, number | null>>;
   readonly retries: number | null;
   /** Share of calls that the sick replicas got meanwhile. */
   readonly sickShare: number | null;
-  readonly p99Ms: { readonly before: number | null; readonly fault: number | null; readonly after: number | null };
+  readonly p50Ms: RowTimes;
+  readonly p99Ms: RowTimes;
+  /** What 92 % of the seconds have their 99th percentile within, and what 10 % have. */
+  readonly normalMs: RowTimes;
+  readonly quietMs: RowTimes;
+}
+
+interface RowTimes {
+  readonly before: number | null;
+  readonly fault: number | null;
+  readonly after: number | null;
 }
 
 export function rowOf(outcome: Outcome, about: { readonly profile: string; readonly perSecond: number }): Row {
-  const { scenario, verdict, degraded, sickShare } = outcome;
-  const { holds, checks, calls, failedOnce, p99 } = verdict;
+  const { scenario, isControl = false, verdict, degraded, sickShare } = outcome;
+  const { holds, checks, calls, failedOnce, p50, p99, normal, quiet } = verdict;
   const valueOf = (name: Check["name"]): number | null => rounded(checks.find((check) => check.name === name)?.value);
   return {
     ...about,
     scenario,
     holds,
+    isControl,
+    broken: checks.filter((check) => !check.holds).map(({ name }) => name),
     calls,
     failed: valueOf("failed") ?? 0,
     failedOnce,
     degraded,
     recoveryMs: valueOf("recovery"),
     evenness: valueOf("evenness"),
+    evennessOf: Object.fromEntries(Object.entries(verdict.evenness).map(([of, value]) => [of, rounded(value)])),
     retries: valueOf("retries"),
     sickShare: rounded(sickShare),
-    p99Ms: { before: rounded(p99.before), fault: rounded(p99.fault), after: rounded(p99.after) },
+    p50Ms: roundedTimes(p50),
+    p99Ms: roundedTimes(p99),
+    normalMs: roundedTimes(normal),
+    quietMs: roundedTimes(quiet),
   };
 }
 
@@ -106,25 +148,34 @@ function table(rows: readonly Row[]): string {
     "calls",
     "failed",
     "failed, once",
-    "p99 before",
-    "with it",
-    "after it",
+    "p50 before, with it, after",
+    "p99",
+    "normal second's p99",
+    "quiet second's p99",
     "back after",
     "load",
     "retries",
     "to the sick",
+    "verdict",
   ];
   const cells = rows.map((row) => {
-    const { p99Ms } = row;
-    const times = [p99Ms.before, p99Ms.fault, p99Ms.after].map((ms) => (ms === null ? "" : `${ms.toFixed(1)} ms`));
-    const back = row.recoveryMs === null ? "" : seconds(row.recoveryMs);
+    const times = [row.p50Ms, row.p99Ms, row.normalMs, row.quietMs].map(({ before, fault, after }) =>
+      before === null ? "" : `${[before, fault, after].map((ms) => ms?.toFixed(1) ?? "?").join(", ")} ms`,
+    );
+    const isLost = row.recoveryMs === null && row.broken.includes("recovery");
+    const back = row.recoveryMs === null ? (isLost ? "never" : "") : seconds(row.recoveryMs);
+    const verdict = row.isControl ? "control" : row.holds ? "holds" : `fails: ${row.broken.join(", ")}`;
     const [retries, sick] = [row.retries, row.sickShare].map((share) => (share === null ? "" : percent(share)));
     const [calls, failed, once] = [row.calls, row.failed, row.failedOnce].map((count) => count.toLocaleString("en"));
-    const load = row.evenness === null ? "" : row.evenness.toFixed(2);
-    return [row.scenario, row.profile, calls, failed, once, ...times, back, load, retries, sick];
+    const load = row.evenness === null ? "n/a" : row.evenness.toFixed(2);
+    return [row.scenario, row.profile, calls, failed, once, ...times, back, load, retries, sick, verdict];
   });
   const all = [titles, titles.map(() => "---"), ...cells];
   return all.map((line) => `| ${line.join(" | ")} |\n`).join("");
+}
+
+function roundedTimes({ before, fault, after }: Times): RowTimes {
+  return { before: rounded(before), fault: rounded(fault), after: rounded(after) };
 }
 
 function rounded(value: number | undefined): number | null {

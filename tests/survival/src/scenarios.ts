@@ -27,8 +27,17 @@ const firsts = (world: World): readonly Replica[] => crowded.map((service) => wo
 const killed: readonly number[] = [2, 3];
 const proxied: readonly number[] = [1, 2];
 
-/** All faults that are inflicted under the load of the callers, by name. */
+/** All faults that are inflicted under the load of the callers, and none at all, by name. */
 export const scenarios: readonly Scenario[] = [
+  {
+    name: "none",
+    about: "nothing: the control, which says what the machine does by itself",
+    before: "nothing",
+    recoveryMs: 1000,
+    healthy: [1, 2, 3],
+    inflict: async () => undefined,
+    mend: async () => undefined,
+  },
   {
     name: "kill",
     about: "`kill -9` of one replica each; a new one comes when the fault is over",

@@ -3,6 +3,7 @@ import type { Example } from "./callers.ts";
 import { Windows } from "./histogram.ts";
 import { Load } from "./load.ts";
 import { type Decisions, decisionsOf, servedBy } from "./metrics.ts";
+import { type Second, timelineOf } from "./recovery.ts";
 import type { Scenario } from "./scenarios.ts";
 import { judge, type Verdict } from "./verdict.ts";
 import { crowded, lastReplica as sickNumber, type World } from "./world.ts";
@@ -22,6 +23,8 @@ export interface SurvivalOptions {
 /** How a scenario went. */
 export interface Outcome {
   readonly scenario: string;
+  /** Told beside the others and judged by nobody. Default false. */
+  readonly isControl?: boolean;
   readonly verdict: Verdict;
   /** Of all calls during the fault, how many the sick replicas got; undefined when they can't say. */
   readonly sickShare: number | undefined;
@@ -35,6 +38,8 @@ export interface Outcome {
   readonly examples: readonly Example[];
   /** What the gateways decided about their calls since the fault began, by kind. */
   readonly decisions: Readonly<Record<string, number>>;
+  /** Second by second, from the first that counts. */
+  readonly timeline: readonly Second[];
 }
 
 /** Runs a scenario in a world where nothing is wrong, and leaves it so. */
@@ -63,7 +68,8 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   await pause(Math.max(0, mendedMs + forMs / 3 - load.now()));
 
   const endMs = load.now();
-  const { tallies, windows, failures, examples, resent } = await load.end();
+  const { tallies, windows: json, failures, examples, resent } = await load.end();
+  const windows = Windows.from(json);
   const decided = await decisionsOf(world.gateways);
   await world.check();
   const healthy = countsSince(servedTo.healthy, servedFrom.healthy);
@@ -71,7 +77,7 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   const verdict = judge(
     {
       tallies,
-      windows: Windows.from(windows),
+      windows,
       beforeMs,
       faultMs,
       mendedMs,
@@ -90,21 +96,25 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
     failures: failures.toSorted(([, a], [, b]) => b - a),
     examples: examples.map((example) => ({ ...example, atMs: example.atMs - faultMs })),
     decisions,
+    timeline: timelineOf(windows, beforeMs, faultMs, endMs),
   };
 }
 
-/** A rate that the machine holds: this share of what a few callers get when they call without a pause. */
-const heldShare = 0.5;
+/**
+ * A rate that the machine holds, also with a replica less: this share of what a few callers get when they call without a
+ * pause. The callers, two gateways and eight services share its processors; at half of it they have none to spare.
+ */
+const heldShare = 0.25;
 const probeCallers = 64;
-const probeMs = 5000;
+/** The first probe makes everything warm, the second counts. */
+const probesMs = { first: 10_000, second: 5000 };
 
 /** Calls a second that this world holds, found by trying. */
 export async function findRate(world: World, { seed }: { readonly seed: number }): Promise<number> {
   const { urls, token, ids } = world;
   await using load = await Load.open({ urls, token, ids, callers: probeCallers, seed, name: `probe${seed}` });
-  // The first time makes everything warm.
-  await load.probe(probeCallers, probeMs);
-  return Math.floor(heldShare * (await load.probe(probeCallers, probeMs)));
+  await load.probe(probeCallers, probesMs.first);
+  return Math.max(1, Math.floor(heldShare * (await load.probe(probeCallers, probesMs.second))));
 }
 
 /** Calls by service, and in it by replica. */

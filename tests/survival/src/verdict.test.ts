@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Windows } from "./histogram.ts";
-import { judge, type Observation, recoveredAfter, unevennessOf } from "./verdict.ts";
+import { judge, type Observation, unevennessOf } from "./verdict.ts";
 
 /** Calls of 10 ms, one in 50 of 20 ms; what `slow` names takes longer. */
 function calls(tookMs: (atMs: number) => number = () => 0, seconds = 30): Windows {
@@ -10,31 +10,6 @@ function calls(tookMs: (atMs: number) => number = () => 0, seconds = 30): Window
 }
 
 const within = (from: number, to: number) => (atMs: number) => (atMs >= from && atMs < to ? 500 : 0);
-
-describe("how long calls are slower", () => {
-  test.each<[string, (atMs: number) => number, number | undefined]>([
-    ["not at all", () => 0, 0],
-    ["for a while", within(10_000, 10_700), 700],
-    ["for ever", within(10_000, 20_000), undefined],
-    ["in the second half", within(15_000, 20_000), undefined],
-    ["again later, briefly but by much", within(14_000, 14_500), 4500],
-  ])("%s", (_what, tookMs, expected) => {
-    const at = recoveredAfter(calls(tookMs), 10_000, 20_000, 24);
-    // The window may begin a little early: a hundredth of it is allowed to be slow.
-    if (expected === undefined) expect(at).toBeUndefined();
-    else expect(Math.abs((at ?? Number.NaN) - expected)).toBeLessThanOrEqual(100);
-  });
-
-  test("few calls make a longer window", () => {
-    const windows = new Windows();
-    for (let at = 0; at < 20_000; at += 20) windows.add(at, at >= 3000 && at < 3200 ? 500 : 10);
-    expect(recoveredAfter(windows, 0, 20_000, 12)).toBe(3200 - 100);
-  });
-
-  test("no calls are no recovery", () => {
-    expect(recoveredAfter(new Windows(), 0, 10_000, 12)).toBeUndefined();
-  });
-});
 
 test("unevenness is the most beside the mean", () => {
   expect(unevennessOf([100, 100])).toBe(1);
@@ -55,12 +30,16 @@ const sound: Observation = {
 };
 
 test("what holds, holds, whatever became of calls that may not be retried", () => {
-  const { holds, checks, failedOnce, p99 } = judge(sound, { recoveryMs: 1000 });
+  const { holds, checks, failedOnce, p50, p99, normal, quiet, evenness } = judge(sound, { recoveryMs: 1000 });
   expect(checks.map(({ name }) => name)).toEqual(["failed", "recovery", "evenness", "retries"]);
   expect([holds, failedOnce]).toEqual([true, 3]);
   expect(p99.before).toBeGreaterThan(19);
   expect(p99.fault).toBeGreaterThan(400);
   expect(p99.after).toBeLessThan(21);
+  expect(Math.round(p50.fault)).toBe(10);
+  // Of seconds, of which but the first was slow.
+  expect([normal.before, normal.fault, quiet.fault].map(Math.round)).toEqual([20, 20, 20]);
+  expect(evenness).toEqual({ user: 120 / 110, search: 1 });
 });
 
 test.each<[string, Partial<Observation>]>([
@@ -72,6 +51,7 @@ test.each<[string, Partial<Observation>]>([
   const { holds, checks } = judge({ ...sound, ...change }, { recoveryMs: 1000 });
   expect(holds).toBe(false);
   expect(checks.filter((check) => !check.holds).map((check) => check.name)).toEqual([name]);
+  expect(checks.find((check) => check.name === "evenness")?.of).toBe(name === "evenness" ? "search" : "user");
 });
 
 test("no calls at all are no success", () => {

@@ -1,4 +1,5 @@
-import { Windows } from "./histogram.ts";
+import type { Windows } from "./histogram.ts";
+import { paceOf, recoveredAfter } from "./recovery.ts";
 
 /** What may be asked of a call when it fails. `once`: it may not be sent again, so it may be lost with an instance. */
 export type CallClass = "read" | "write" | "once";
@@ -32,12 +33,19 @@ export interface Observation {
 export interface Limits {
   /** Until calls are as fast as before, in milliseconds from the beginning of the fault; undefined: whenever. */
   readonly recoveryMs: number | undefined;
-  /** How much slower than before is as fast as before. Default 1.2. */
+  /** How much slower is as fast as before. Default 1.2. */
   readonly slowdown?: number;
   /** Most that a replica serves beside the mean of the healthy ones. Default 1.3. */
   readonly unevenness?: number;
   /** Share of calls. Default 0.1. */
   readonly retries?: number;
+}
+
+/** Of all calls before a fault, with it, and since it was mended; in milliseconds. */
+export interface Times {
+  readonly before: number;
+  readonly fault: number;
+  readonly after: number;
 }
 
 /** One line of the verdict. */
@@ -47,6 +55,8 @@ export interface Check {
   /** Undefined: never reached, or not seen. */
   readonly value: number | undefined;
   readonly limit: number;
+  /** Where that was. */
+  readonly of?: string;
 }
 
 export interface Verdict {
@@ -55,8 +65,14 @@ export interface Verdict {
   readonly calls: number;
   /** Of calls that may not be retried; they decide nothing. */
   readonly failedOnce: number;
-  /** In milliseconds. `fault`: of all of its time; `after`: since it was mended. */
-  readonly p99: { readonly before: number; readonly fault: number; readonly after: number };
+  /** Of all calls of a part together. */
+  readonly p50: Times;
+  readonly p99: Times;
+  /** What recovery is judged by; see `recoveredAfter`. */
+  readonly normal: Times;
+  readonly quiet: Times;
+  /** Of each service: the most that a healthy replica served beside their mean. */
+  readonly evenness: Readonly<Record<string, number>>;
 }
 
 /** Judges a fault by what was seen of it. */
@@ -65,18 +81,19 @@ export function judge(seen: Observation, limits: Limits): Verdict {
   const { slowdown = 1.2, unevenness = 1.3, retries: share = 0.1 } = limits;
   const calls = tallies.read.calls + tallies.write.calls + tallies.once.calls;
   const failed = tallies.read.failed + tallies.write.failed;
-  const p99 = (fromMs: number, toMs: number): number => windows.between(fromMs, toMs).quantile(0.99);
-  const before = p99(beforeMs, faultMs);
-  const recovered = recoveredAfter(windows, faultMs, mendedMs, before * slowdown);
-  const worst = Math.max(0, ...Object.values(served).map(unevennessOf));
+  const pace = paceOf(windows, beforeMs, faultMs);
+  const recovered = recoveredAfter(windows, [faultMs, mendedMs], pace, slowdown);
+  const evenness = Object.fromEntries(Object.entries(served).map(([of, counts]) => [of, unevennessOf(counts)]));
+  const [worst] = Object.entries(evenness).toSorted(([, a], [, b]) => b - a);
   const checks: Check[] = [{ name: "failed", holds: failed === 0 && calls > 0, value: failed, limit: 0 }];
   const { recoveryMs: limit } = limits;
   if (limit !== undefined) {
     const holds = recovered !== undefined && recovered <= limit;
     checks.push({ name: "recovery", holds, value: recovered, limit });
   }
-  if (Object.keys(served).length > 0) {
-    checks.push({ name: "evenness", holds: worst <= unevenness, value: worst, limit: unevenness });
+  if (worst !== undefined) {
+    const [of, value] = worst;
+    checks.push({ name: "evenness", holds: value <= unevenness, value, limit: unevenness, of });
   }
   if (retries !== undefined) {
     checks.push({ name: "retries", holds: retries <= share * calls, value: retries / calls, limit: share });
@@ -86,27 +103,27 @@ export function judge(seen: Observation, limits: Limits): Verdict {
     checks,
     calls,
     failedOnce: tallies.once.failed,
-    p99: { before, fault: p99(faultMs, mendedMs), after: p99(mendedMs, endMs) },
+    ...timesOf(windows, { beforeMs, faultMs, mendedMs, endMs }),
+    evenness,
   };
 }
 
-/** A sliding window is as long as this at least, in milliseconds, and has so many calls: five of them are beyond the p99. */
-const leastSpanMs = 1000;
-const leastCalls = 500;
-
-/**
- * How long after `fromMs` calls are within `limitMs` again: from the first moment on whose sliding window has its 99th
- * percentile there, and so have all calls from then to `toMs`. By when calls begin: one that hangs for three seconds
- * counts to the moment at which its caller made it. Undefined when it does not happen.
- */
-export function recoveredAfter(windows: Windows, fromMs: number, toMs: number, limitMs: number): number | undefined {
-  for (let at = fromMs; at + leastSpanMs <= toMs; at += Windows.widthMs) {
-    if (!(windows.between(at, toMs).quantile(0.99) <= limitMs)) continue;
-    let endMs = at + leastSpanMs;
-    while (endMs < toMs && windows.between(at, endMs).total < leastCalls) endMs += Windows.widthMs;
-    if (windows.between(at, Math.min(endMs, toMs)).quantile(0.99) <= limitMs) return at - fromMs;
-  }
-  return undefined;
+/** What calls took in each part of a run. */
+export function timesOf(
+  windows: Windows,
+  { beforeMs, faultMs, mendedMs, endMs }: Pick<Observation, "beforeMs" | "faultMs" | "mendedMs" | "endMs">,
+): Pick<Verdict, "p50" | "p99" | "normal" | "quiet"> {
+  const times = (timeOf: (fromMs: number, toMs: number) => number): Times => ({
+    before: timeOf(beforeMs, faultMs),
+    fault: timeOf(faultMs, mendedMs),
+    after: timeOf(mendedMs, endMs),
+  });
+  return {
+    p50: times((fromMs, toMs) => windows.between(fromMs, toMs).quantile(0.5)),
+    p99: times((fromMs, toMs) => windows.between(fromMs, toMs).quantile(0.99)),
+    normal: times((fromMs, toMs) => paceOf(windows, fromMs, toMs).normalMs),
+    quiet: times((fromMs, toMs) => paceOf(windows, fromMs, toMs).quietMs),
+  };
 }
 
 /** The most of any beside the mean; 1 for all the same. */
