@@ -1,5 +1,4 @@
-import { Counter, Gauge, Registry } from "prom-client";
-import { Histogram } from "./histogram.ts";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type MetricName, prometheusName } from "./names.ts";
 
 /** Values of attributes, by name; few values each, never ids. */
@@ -35,24 +34,36 @@ const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /** An empty set of measurements. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  const counters = new Map<string, Counter>();
-  const histograms = new Map<string, Histogram>();
+  const made = new Map<string, (value: number, attributes: Attributes) => void>();
+
+  function once(key: string, make: () => (value: number, attributes: Attributes) => void) {
+    let record = made.get(key);
+    if (record === undefined) {
+      record = make();
+      made.set(key, record);
+    }
+    return record;
+  }
 
   return {
     counter(metric, attributes = []) {
       const name = prometheusName(metric, true);
-      const counter = getOrMake(counters, name, () => {
-        return new Counter({ name, help: metric.about, labelNames: attributes.map(label), registers: [registry] });
+      const record = once(name, () => {
+        const labelNames = attributes.map(label);
+        const counter = new Counter({ name, help: metric.about, labelNames, registers: [registry] });
+        return (value, labels) => counter.inc(labels, value);
       });
-      return (value = 1, labels = {}) => counter.inc(labelled(labels), value);
+      return (value = 1, labels = {}) => record(value, labelled(labels));
     },
     histogram(metric, attributes = [], buckets = durationBuckets) {
       const name = prometheusName(metric);
-      const histogram = getOrMake(histograms, name, () => {
-        const labels = attributes.map((attribute) => ({ attribute, label: label(attribute) }));
-        return new Histogram({ name, about: metric.about, labels, buckets });
+      const record = once(name, () => {
+        const labelNames = attributes.map(label);
+        const options = { name, help: metric.about, labelNames, buckets: [...buckets], registers: [registry] };
+        const histogram = new Histogram(options);
+        return (value, labels) => histogram.observe(labels, value);
       });
-      return (value, labels = {}) => histogram.record(value, labels);
+      return (value, labels = {}) => record(value, labelled(labels));
     },
     gauge(metric, read) {
       const gauge: Gauge = new Gauge({
@@ -85,21 +96,17 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    text: async () => [await registry.metrics(), ...[...histograms.values()].map((one) => one.text())].join("\n"),
+    text: () => registry.metrics(),
   };
 }
 
-function getOrMake<T>(made: Map<string, T>, name: string, make: () => T): T {
-  let instrument = made.get(name);
-  if (instrument === undefined) made.set(name, (instrument = make()));
-  return instrument;
-}
-
-/** Labels by attribute: decisions come as often as calls, and the names are few. */
+/** Labels by attribute: this is on the way of every call, and the names are few. */
 const labels = new Map<string, string>();
 
 function label(attribute: string): string {
-  return getOrMake(labels, attribute, () => attribute.replaceAll(".", "_"));
+  let name = labels.get(attribute);
+  if (name === undefined) labels.set(attribute, (name = attribute.replaceAll(".", "_")));
+  return name;
 }
 
 function labelled(attributes: Attributes): Attributes {

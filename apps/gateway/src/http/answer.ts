@@ -23,8 +23,8 @@ export function sendWhole(
     if (value !== undefined) lines.push(name, value);
   }
   if (body !== undefined) lines.push("content-length", String(Buffer.byteLength(body)));
-  // Else a connection whose request was in flight would stay open, and so would the process.
-  if (exchange.draining.aborted) lines.push("connection", "close");
+  // Closed from this side at any other time, it might have the caller's next request on its way.
+  if (exchange.leaving.aborted) lines.push("connection", "close");
   reply.hijack();
   reply.raw.writeHead(status, lines);
   endSoon(reply.raw, body);
@@ -81,6 +81,7 @@ export function beginner(reply: FastifyReply, exchange: Exchange): Begin {
   return (headers) => {
     const lines = [...exchange.headers, "cache-control", "no-store"];
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) lines.push(name, value);
+    if (exchange.leaving.aborted) lines.push("connection", "close");
     reply.hijack();
     reply.raw.writeHead(200, lines);
     reply.raw.flushHeaders();

@@ -46,7 +46,8 @@ export function answerCall(found: Found, surroundings: Surroundings): Promise<vo
   const { request, exchange, authorization } = found;
   const { trace } = exchange;
   const signal = goneOf(request.raw.socket);
-  const options = authorization === undefined ? { signal, trace } : { signal, trace, authorization };
+  const header = (name: string): string | undefined => oneOf(request.headers[name]);
+  const options = authorization === undefined ? { signal, trace, header } : { signal, trace, header, authorization };
   switch (found.route.answering.kind) {
     case "unary":
       return answerUnary(found, surroundings, options);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { settings } from "../settings.ts";
 import { ownLimits, token } from "../testing/edge.ts";
 import { FakeTransport } from "../testing/fake-transport.ts";
+import { degradedHeaders } from "./degraded.ts";
 import { createEdge, type Edge } from "./server.ts";
 
 const fake = new FakeTransport();
@@ -52,6 +53,11 @@ test("an answer in place of the target's says so in its body and its headers, an
   expect(await get("/api/v1/search/users?q=a", "Bearer of.somebody.else")).toMatchObject({ status: 503 });
   isDown = false;
   expect(await get("/api/v1/search/users?q=a")).toMatchObject(good);
+});
+
+test("an answer that the target made without others is as old as it is", () => {
+  const headers = { "weft-degraded": "partial", age: undefined, "cache-control": "no-store" };
+  expect(degradedHeaders({ kind: "partial", ageMs: 3_000 })).toEqual(headers);
 });
 
 test("an empty answer", async () => {

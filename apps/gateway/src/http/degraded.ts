@@ -2,8 +2,8 @@ import type { FallbackAnswer } from "@weft/rpc";
 import type { Headers } from "./answer.ts";
 
 /**
- * What says that an answer is not the target's: `Weft-Degraded: cached` or `empty`, its age in seconds (RFC 9111 §5.1),
- * and that nobody is to keep it. Nothing for an answer that is.
+ * What says that an answer is not the target's, or not all that it could be: `Weft-Degraded: cached`, `empty` or
+ * `partial`, the age in seconds of one that was kept (RFC 9111 §5.1), and that nobody is to keep it. Nothing for others.
  */
 export function degradedHeaders(instead: FallbackAnswer | undefined): Headers {
   if (instead === undefined) return {};

@@ -11,22 +11,22 @@ export interface Exchange {
   readonly envelope: boolean;
   /** Those of every answer, as name, value, name, value …: trace, security, cross-origin, limits. */
   readonly headers: string[];
-  /** Aborted when the process stops: connections end with their answers. */
-  readonly draining: AbortSignal;
+  /** Aborted when the process is about to stop: connections end with their answers, so that callers go elsewhere. */
+  readonly leaving: AbortSignal;
 }
 
 /** What all exchanges share. */
 export interface ExchangeOptions {
   readonly corsOrigins: readonly string[];
-  readonly draining: AbortSignal;
+  readonly leaving: AbortSignal;
 }
 
 /** What every answer to a request with these headers needs. The caller's trace goes on; without one a trace begins. */
-export function exchangeOf(headers: IncomingHttpHeaders, { corsOrigins, draining }: ExchangeOptions): Exchange {
+export function exchangeOf(headers: IncomingHttpHeaders, { corsOrigins, leaving }: ExchangeOptions): Exchange {
   const trace = childOf(parseTraceparent(oneOf(headers["traceparent"]), oneOf(headers["tracestate"])));
   const all = baseHeaders(trace);
   if (corsOrigins.length > 0) all.push(...Object.entries(corsHeaders(corsOrigins, headers.origin)).flat());
-  return { trace, envelope: headers.accept?.includes(envelopeType) ?? false, headers: all, draining };
+  return { trace, envelope: headers.accept?.includes(envelopeType) ?? false, headers: all, leaving };
 }
 
 /** Headers of every answer in a trace. */

@@ -39,8 +39,16 @@ export interface AnswerInfo {
 /** Answers one request. */
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
-/** The handler of every path that a contract may declare. `draining` ends event streams. */
-export function compileHandler(parts: EdgeParts, draining: AbortSignal): Handler {
+/** How the edge stops: told by signals, the first a moment before the second. */
+export interface Stopping {
+  /** Connections end with their answers. */
+  readonly leaving: AbortSignal;
+  /** Event streams end. */
+  readonly draining: AbortSignal;
+}
+
+/** The handler of every path that a contract may declare. */
+export function compileHandler(parts: EdgeParts, { leaving, draining }: Stopping): Handler {
   const { services, transport, config, limits, log, onAnswer } = parts;
   const router = routesOf(services);
   const targets = [...new Set(services.map(({ target }) => target))];
@@ -48,7 +56,7 @@ export function compileHandler(parts: EdgeParts, draining: AbortSignal): Handler
 
   return async (request, reply) => {
     const begun = performance.now();
-    const exchange = exchangeOf(request.headers, { corsOrigins: config.corsOrigins, draining });
+    const exchange = exchangeOf(request.headers, { corsOrigins: config.corsOrigins, leaving });
     let template = "";
     let admitted: Route | undefined;
     let failure: WeftError | undefined;

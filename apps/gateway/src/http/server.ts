@@ -5,6 +5,7 @@ import type { Listener } from "@weft/service";
 import { childOf } from "@weft/telemetry";
 import Fastify, { type FastifyError, type FastifyInstance } from "fastify";
 import { documentationRoutes } from "../openapi/routes.ts";
+import { Connections } from "./connections.ts";
 import { baseHeaders, exchangeOf } from "./exchange.ts";
 import { compileHandler, type EdgeParts, sendError } from "./handler.ts";
 import { problemAnswer } from "./problem.ts";
@@ -20,6 +21,8 @@ const headersTimeoutMs = 20_000;
 const keepAliveTimeoutMs = 72_000;
 /** How often a draining server closes connections that have become idle, in milliseconds. */
 const sweepMs = 50;
+/** What comes on a connection within so many milliseconds is still taken by a draining server. */
+const silentMs = 1000;
 
 /**
  * Makes the HTTP edge of `services`. Fastify owns connections and their limits; routes, bodies and answers follow from
@@ -27,8 +30,9 @@ const sweepMs = 50;
  */
 export function createEdge(parts: EdgeParts): Edge {
   const { config, log } = parts;
+  const leaving = new AbortController();
   const draining = new AbortController();
-  const shared = { corsOrigins: config.corsOrigins, draining: draining.signal };
+  const shared = { corsOrigins: config.corsOrigins, leaving: leaving.signal };
   const app = Fastify({
     logger: false,
     http: {
@@ -53,7 +57,7 @@ export function createEdge(parts: EdgeParts): Edge {
   // Bodies are none of Fastify's business. JSON is named since it finds a name at once, and searches for the rest.
   app.addContentTypeParser(["application/json", "*"], (_request, _payload, done) => done(null, undefined));
 
-  const handle = compileHandler(parts, draining.signal);
+  const handle = compileHandler(parts, { leaving: leaving.signal, draining: draining.signal });
   documentationRoutes(app, parts.services, shared);
   app.all("/*", handle);
   app.setNotFoundHandler(handle);
@@ -61,6 +65,7 @@ export function createEdge(parts: EdgeParts): Edge {
     const exchange = exchangeOf(request.headers, shared);
     sendError(request, reply, exchange, { error: fromFastify(error), log });
   });
+  const connections = new Connections(app.server);
   // Node would answer `Expect: 100-continue` at once: the body is asked for when it is known to be wanted.
   app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
 
@@ -76,17 +81,21 @@ export function createEdge(parts: EdgeParts): Edge {
       if (address === null || typeof address === "string") throw new WeftError("INTERNAL", "the edge has no address");
       return `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
     },
+    leave: () => leaving.abort(),
     async drain(signal) {
+      leaving.abort();
       draining.abort(new WeftError("DRAINING", "the process is stopping"));
       const cut = (): void => app.server.closeAllConnections();
       if (signal.aborted) cut();
       signal.addEventListener("abort", cut, { once: true });
       // A stream began before anybody knew that its connection would be the last thing it ends.
       const sweep = setInterval(() => app.server.closeIdleConnections(), sweepMs);
+      const silence = setInterval(() => connections.cutSilent(), silentMs);
       try {
         await app.close();
       } finally {
         clearInterval(sweep);
+        clearInterval(silence);
         signal.removeEventListener("abort", cut);
       }
     },

@@ -4,6 +4,7 @@ import { RecentKeys } from "@weft/resilience";
 import { adminRole, type Principal, type TokenVerifier } from "@weft/security";
 import { clientAddresses } from "./addresses.ts";
 import type { Scope } from "./config.ts";
+import { Doubts, type Look, type NoLook } from "./doubts.ts";
 
 /** Whom a call counts for. */
 export interface Caller {
@@ -40,12 +41,14 @@ const tokenForm = /^Bearer [\w-]+\.[\w-]+\.[\w-]*$/;
 /**
  * Finds out whom calls count for. A token is verified once, so nobody is limited under somebody else's name; it goes on
  * naming its user after it expired, as the serving process refuses it then anyway. A call whose token is not valid, or
- * can't be verified now, counts for its client address.
+ * can't be verified now, counts for its client address. Of an address from which too many came that are not valid, no
+ * more are looked at for a while, here or by any service: see {@link Doubts}.
  */
 export class Callers {
   readonly #tokens: TokenVerifier | undefined;
   readonly #clock: Clock;
   readonly #known = new RecentKeys<Known>({ maxKeys: maxTokens, idleMs });
+  readonly #doubts = new Doubts();
   readonly #verifying = new Map<string, Promise<Caller | undefined>>();
   #addressOf = clientAddresses([]);
 
@@ -64,14 +67,27 @@ export class Callers {
     return this.#addressOf(request);
   }
 
-  /** At once, but for the first call with a token. */
-  find(request: IncomingMessage, authorization: string | undefined): Caller | Promise<Caller> {
+  /** At once, but for the first call with a token. No look: the call is not to be made. */
+  find(request: IncomingMessage, authorization: string | undefined): Caller | NoLook | Promise<Caller> {
     if (authorization === undefined || this.#tokens === undefined) return this.#byAddress(request);
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.#nowMs();
     const known = this.#known.get(authorization, nowMs);
-    if (known !== undefined && nowMs < known.untilMs) return known.caller ?? this.#byAddress(request);
-    const verifying = this.#verify(this.#tokens, authorization);
-    if (verifying === undefined) return this.#byAddress(request);
+    const isFresh = known !== undefined && nowMs < known.untilMs;
+    if (isFresh && known.caller !== undefined) return known.caller;
+    const running = this.#verifying.get(authorization);
+    if (running !== undefined) return running.then((caller) => caller ?? this.#byAddress(request));
+    if (!tokenForm.test(authorization)) return this.#byAddress(request);
+    const address = this.addressOf(request);
+    const look = this.#doubts.look(address, authorization, nowMs);
+    if ("retryAfterMs" in look) return look;
+    // The service that is called will look at it.
+    if (isFresh || authorization.length > longest) return this.#byAddress(request);
+    if (this.#verifying.size >= maxVerifying) {
+      this.#doubts.unknown(look, nowMs);
+      return this.#byAddress(request);
+    }
+    const verifying = this.#ask(this.#tokens, authorization, { look, address });
+    this.#verifying.set(authorization, verifying);
     return verifying.then((caller) => caller ?? this.#byAddress(request));
   }
 
@@ -79,38 +95,41 @@ export class Callers {
     return { scope: "address", key: this.addressOf(request) };
   }
 
-  #verify(tokens: TokenVerifier, authorization: string): Promise<Caller | undefined> | undefined {
-    const running = this.#verifying.get(authorization);
-    if (running !== undefined) return running;
-    if (this.#verifying.size >= maxVerifying || authorization.length > longest) return undefined;
-    if (!tokenForm.test(authorization)) return undefined;
-    const verifying = this.#ask(tokens, authorization).finally(() => this.#verifying.delete(authorization));
-    this.#verifying.set(authorization, verifying);
-    return verifying;
-  }
-
-  async #ask(tokens: TokenVerifier, authorization: string): Promise<Caller | undefined> {
+  async #ask(
+    tokens: TokenVerifier,
+    authorization: string,
+    { look, address }: { readonly look: Look; readonly address: string },
+  ): Promise<Caller | undefined> {
     try {
       const principal = await withTimeout(async () => tokens.verify(authorization), {
         timeoutMs: verifyTimeoutMs,
         what: "the look at a token",
         clock: this.#clock,
       });
-      return this.#remember(authorization, principal);
+      const caller = this.#remember(authorization, principal);
+      if (caller !== undefined) this.#doubts.good(look, { address, subject: caller.key }, this.#nowMs());
+      return caller;
     } catch (error) {
       // It may be good with keys that its verifier gets later; where there are none, nothing is known of it.
       if (isWeftError(error, "UNAUTHENTICATED")) return this.#remember(authorization, undefined);
+      this.#doubts.unknown(look, this.#nowMs());
       return undefined;
+    } finally {
+      this.#verifying.delete(authorization);
     }
   }
 
   #remember(authorization: string, principal: Principal | undefined): Caller | undefined {
     const caller = principal && callerOf(principal);
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.#nowMs();
     const untilMs = caller === undefined ? nowMs + idleMs : Number.POSITIVE_INFINITY;
     this.#known.delete(authorization);
     this.#known.set(authorization, { caller, untilMs }, nowMs);
     return caller;
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#clock.monotonic());
   }
 }
 

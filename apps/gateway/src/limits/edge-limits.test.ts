@@ -203,6 +203,40 @@ describe("rate limits at the edge", () => {
     expect(tokens.verified).toBe(verified);
   });
 
+  test("a flood of false tokens is refused before anybody looks at them; who had a good one at its address is not", async () => {
+    const named = (sub: string): string => Buffer.from(JSON.stringify({ sub })).toString("base64url");
+    tokens.verify = async (authorization) => {
+      tokens.verified += 1;
+      const [, payload = "", signature] = authorization?.split(".") ?? [];
+      if (signature !== "good") throw new WeftError("UNAUTHENTICATED", "not a token of ours");
+      const { sub } = JSON.parse(Buffer.from(payload, "base64url").toString()) as { readonly sub: string };
+      return { subject: sub, roles: [] };
+    };
+    const gateway = await openGateway({});
+    const ada = (token: string) => ({ authorization: `Bearer ${token}.${named("ada")}.good` });
+    expect((await get(gateway, ada("first"))).status).toBe(200);
+    let made = 0;
+    const flood = (): Promise<Response> => get(gateway, bearer(named("x"), `false-${(made += 1)}`));
+    expect(await admitted(250, flood)).toBe(200);
+    expect(tokens.verified).toBe(201);
+    const calls = gateway.fake.calls.length;
+    const refused = await flood();
+    expect([refused.status, refused.headers.get("retry-after"), await refused.json()]).toMatchObject([
+      ...[429, "1", { reason: "RATE_LIMITED" }],
+    ]);
+    expect([tokens.verified, gateway.fake.calls.length]).toEqual([201, calls]);
+    expect(told.at(-1)).toMatchObject({ kind: "limited", target: "user", reason: "false-tokens" });
+    // The same one again costs its service as much, and so does one that is too long to be remembered.
+    expect(await admitted(1, () => get(gateway, bearer(named("x"), "false-1")))).toBe(0);
+    expect(await admitted(1, () => get(gateway, bearer(named("x"), "x".repeat(4_000))))).toBe(0);
+    // Her old token is not looked at, and her new one is; who has none can sign in.
+    expect((await get(gateway, ada("first"))).status).toBe(200);
+    expect((await get(gateway, ada("second"))).headers.get("ratelimit-policy")).toContain("read-user");
+    expect((await login(gateway)).status).toBe(200);
+    await clock.advance(1_000);
+    expect(await admitted(50, flood)).toBe(20);
+  });
+
   test("while keys can't be had calls count by address, and afterwards by user", async () => {
     const gateway = await openGateway({ read: { user: "2/10s", address: "3/10s" } });
     tokens.failure = new WeftError("UNAVAILABLE", "no keys");

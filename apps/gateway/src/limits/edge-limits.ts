@@ -8,6 +8,7 @@ import type { Route } from "../routes/table.ts";
 import { type Caller, Callers } from "./callers.ts";
 import { importanceOf, nameOfClass } from "./classes.ts";
 import { type LimitsConfig, quotasOf } from "./config.ts";
+import type { NoLook } from "./doubts.ts";
 import { policyHeader, standingHeader } from "./headers.ts";
 
 /** What can be configured about the limits, also while they are in use. */
@@ -79,7 +80,9 @@ export class EdgeLimits {
    */
   admit(arrival: Arrival): undefined | Promise<void> {
     const caller = this.#callers.find(arrival.request, arrival.authorization);
-    return caller instanceof Promise ? caller.then((found) => this.#draw(arrival, found)) : this.#draw(arrival, caller);
+    if (caller instanceof Promise) return caller.then((found) => this.#draw(arrival, found));
+    if ("retryAfterMs" in caller) throw this.#doubt(arrival, caller);
+    return this.#draw(arrival, caller);
   }
 
   /** An admitted call has ended, with this error or well. */
@@ -88,6 +91,14 @@ export class EdgeLimits {
     if (error?.reason === "BREAKER_OPEN" || error?.reason === "BULKHEAD_FULL") return;
     const status = error?.httpStatus ?? 200;
     this.#targetOf(binding.target).ended(status === 503 || status === 504 || status === 429, this.#nowMs());
+  }
+
+  #doubt({ route }: Arrival, { retryAfterMs }: NoLook): WeftError {
+    const { contract, target } = route.binding;
+    const limit = "false-tokens";
+    this.#onDecision({ kind: "limited", target, method: contract.name, reason: limit });
+    const message = "too many tokens that are not valid came from this address: this one was not looked at";
+    return new WeftError("RATE_LIMITED", message, { retryAfterMs, metadata: { limit } });
   }
 
   #draw(arrival: Arrival, { scope, key }: Caller): undefined | Promise<void> {

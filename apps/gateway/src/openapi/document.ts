@@ -173,8 +173,8 @@ function successOf(binding: Binding, schemas: Schemas): Readonly<Record<string, 
   const schema = responseBody === undefined ? schemas.message(method.output) : schemas.field(responseBody);
   const text = { schema: { type: "string" } };
   const degraded = {
-    description: "The service can't answer now: this is what it said last, or nothing.",
-    schema: { type: "string", enum: ["cached", "empty"] },
+    description: "The service can't answer now: this is what it said last, nothing, or what it has without others.",
+    schema: { type: "string", enum: ["cached", "empty", "partial"] },
   };
   const answer = responseBody === undefined ? method.output : responseBody.message;
   const headers = {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,6 +7,7 @@ import { IndexerService } from "@weft/contracts/indexer";
 import { NotificationService } from "@weft/contracts/notification";
 import { SearchService } from "@weft/contracts/search";
 import { UserService } from "@weft/contracts/user";
+import { within } from "@weft/kit/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openTestEdge, type TestEdge, token } from "../testing/edge.ts";
 
@@ -242,7 +244,7 @@ test("a download is written no faster than it is read, and ends with its reader"
   const socket = connect(Number(new URL(edge.url).port), "127.0.0.1");
   socket.pause();
   socket.write(`GET /api/v1/search/x:export HTTP/1.1\r\nhost: x\r\nauthorization: ${token.authorization}\r\n\r\n`);
-  await expect.poll(() => made, { timeout: 3000 }).toBeGreaterThan(0);
+  await expect.poll(() => made).toBeGreaterThan(0);
   await delay(200);
   expect(made).toBeLessThan(1024);
   socket.destroy();
@@ -292,6 +294,32 @@ test("an error before the stream is accepted has its own status; a later one is 
   expect(await quiet.text()).toMatch(/event: error\ndata: .*"reason":"DATA_LOSS"/);
 });
 
+test("about to stop, it answers all that comes, and connections end with the answers", async () => {
+  const begun = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  edge.fake
+    .on(NotificationService.method.watch, async function* () {
+      yield { eventId: "1" };
+      begun.resolve();
+      await release.promise;
+      yield { eventId: "2" };
+    })
+    .on(UserService.method.getUser, async () => ({ user: { id: "1" } }));
+  const connectionOf = async (path: string): Promise<string | null> => {
+    const response = await fetch(`${edge.url}${path}`, { headers: token });
+    expect(response.status).toBe(200);
+    await response.text();
+    return response.headers.get("connection");
+  };
+  expect(await connectionOf("/api/v1/users/1")).toBe("keep-alive");
+  const events = await fetch(watchUrl(), { headers: token });
+  await begun.promise;
+  edge.edge.leave?.();
+  for (const path of ["/api/v1/users/1", "/api/v1/users/1", "/docs"]) expect(await connectionOf(path)).toBe("close");
+  release.resolve();
+  expect(await events.text()).toContain("id: 2");
+});
+
 test("draining ends event streams cleanly and lets calls in flight finish", async () => {
   const release = Promise.withResolvers<void>();
   edge.fake
@@ -312,6 +340,35 @@ test("draining ends event streams cleanly and lets calls in flight finish", asyn
   release.resolve();
   const response = await call;
   expect([response.status, response.headers.get("connection")]).toEqual([200, "close"]);
+  await response.text();
+  await drained;
+});
+
+test("a drain waits for nobody who says nothing, and for those who are answered", async () => {
+  const release = Promise.withResolvers<void>();
+  edge.fake.on(UserService.method.getUser, async () => {
+    await release.promise;
+    return { user: { id: "1" } };
+  });
+  const { hostname, port } = new URL(edge.url);
+  const silent = ["", "GET /docs HTTP/1.1\r\nhost: x\r\n"].map((text) => {
+    const socket = connect(Number(port), hostname);
+    socket.write(text);
+    return {
+      socket,
+      closed: once(
+        socket.on("error", () => undefined),
+        "close",
+      ),
+    };
+  });
+  const call = fetch(`${edge.url}/api/v1/users/1`, { headers: token });
+  await within(10_000, "the call", () => edge.fake.calls.length === 1);
+  const drained = edge.edge.drain(new AbortController().signal);
+  await Promise.all(silent.map(({ closed }) => closed));
+  release.resolve();
+  const response = await call;
+  expect(response.status).toBe(200);
   await response.text();
   await drained;
 });
