@@ -69,6 +69,15 @@ export class Windows {
     this.#at(Math.min(Windows.#most - 1, Math.max(0, Math.floor(atMs / Windows.widthMs)))).add(tookMs);
   }
 
+  /** Those alone whose beginning is told to count. */
+  where(counts: (atMs: number) => boolean): Windows {
+    const some = new Windows();
+    for (const [window, histogram] of this.#windows) {
+      if (counts(window * Windows.widthMs)) some.#windows.set(window, histogram);
+    }
+    return some;
+  }
+
   merge(other: Windows): void {
     for (const [window, histogram] of other.#windows) this.#at(window).merge(histogram);
   }

@@ -50,7 +50,7 @@ export async function overload(world: World, options: SurvivalOptions): Promise<
       ],
       calls: read.calls + write.calls + once.calls,
       failedOnce: once.failed - once.refused,
-      ...timesOf(windows, { beforeMs, faultMs, mendedMs, endMs }),
+      ...timesOf({ windows, beforeMs, faultMs, mendedMs, endMs }),
       evenness: {},
     },
     timeline: timelineOf(windows, beforeMs, faultMs, endMs),

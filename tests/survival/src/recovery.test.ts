@@ -173,6 +173,17 @@ test("a time that is too short for windows is one", () => {
   expect(recoveredAfter(windows, [4500, 8000], before)).toBe(0);
 });
 
+test("windows reach over what says nothing, and what nobody saw is not said to have been well", () => {
+  const windows = new Windows();
+  for (let at = 0; at < 40_000; at += 100) {
+    for (let call = 0; call < 30; call += 1) windows.add(at, at % 10_000 < 3000 ? 200 + call : 10);
+  }
+  const telling = windows.where((atMs) => atMs % 10_000 >= 3000);
+  expect(paceOf(telling, 0, 20_000).normalMs).toBeCloseTo(10, 0);
+  expect(recoveredAfter(telling, [20_000, 40_000], paceOf(telling, 0, 20_000))).toBe(3000);
+  expect(recoveredAfter(telling, [25_000, 40_000], paceOf(telling, 0, 20_000))).toBe(0);
+});
+
 test("no calls are no recovery", () => {
   expect(judged(new Windows())).toBeUndefined();
   expect(paceOf(new Windows(), 0, faultMs)).toEqual({ normalMs: Number.NaN, quietMs: Number.NaN });

@@ -1,8 +1,8 @@
 import { Windows } from "./histogram.ts";
 
 /**
- * When calls are as fast as before, told from noise. On a machine whose processes all stall together now and then (a
- * virtual one loses its processors for 30 to 250 ms, in many seconds or in few), the 99th percentile of a second with
+ * When calls are as fast as before, told from noise. What the machine's host takes away is left out before (see `Host`);
+ * what is left stalls still, all processes together for 30 to 250 ms, in many seconds or in few. So the 99th percentile of a second with
  * nothing wrong is 10 ms or 270, and that of 20 s is decided by the worst two of them: which third of a run without a
  * fault is the slower one is a throw of dice. So like is compared with like, seconds with seconds, at both ends:
  *
@@ -88,7 +88,11 @@ export function recoveredAfter(
       shareOf(fine.slice(from, from + soon)) >= by.soonShare &&
       quantileOf(paces.slice(from), by.quietShare) <= before.quietMs * slowdown,
   );
-  return at < 0 ? undefined : at * Windows.widthMs;
+  if (at < 0) return undefined;
+  // Nobody saw what was before the first call of that window.
+  let seenMs = fromMs + at * Windows.widthMs;
+  while (windows.countBetween(seenMs, seenMs + Windows.widthMs) === 0) seenMs += Windows.widthMs;
+  return seenMs - fromMs;
 }
 
 /** The least of them that a share `q` is within; NaN of none. */

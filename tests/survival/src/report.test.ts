@@ -21,6 +21,7 @@ const outcome: Outcome = {
     evenness: { user: 1.01, search: 1.04 },
   },
   degraded: 5,
+  calmShare: 0.62,
   sickShare: undefined,
   resent: 0,
   failures: [["read GET /api/v1/users/{id}: 503 UNAVAILABLE", 2]],
@@ -34,7 +35,7 @@ const outcome: Outcome = {
 
 test("an outcome in words", () => {
   expect(linesOf(outcome)).toEqual([
-    "kill     FAILS · 24000 calls · 2 failed (!) · back in 0.3 s of 1.0 s · load 1.04 of 1.3 (search) · retries 1.2 % of 10.0 % · p50 4.0 → 4.1 → 4.0 ms · p99 8.1 → 9.0 → 8.2 ms · normal 9.0 → 9.5 → 9.1 ms · quiet 7.0 → 7.2 → 7.0 ms · 3 failed that may not be retried · 5 degraded",
+    "kill     FAILS · 24000 calls · 2 failed (!) · back in 0.3 s of 1.0 s · load 1.04 of 1.3 (search) · retries 1.2 % of 10.0 % · p50 4.0 → 4.1 → 4.0 ms · p99 8.1 → 9.0 → 8.2 ms · normal 9.0 → 9.5 → 9.1 ms · quiet 7.0 → 7.2 → 7.0 ms · calm 62.0 % · 3 failed that may not be retried · 5 degraded",
     "  decided: retried 240",
     "  2 × read GET /api/v1/users/{id}: 503 UNAVAILABLE",
     "  at 0.12 s, after 2001 ms: read GET /api/v1/users/{id}: 503 UNAVAILABLE",
@@ -72,6 +73,7 @@ test("an outcome as a row", () => {
     evenness: 1.04,
     evennessOf: { user: 1.01, search: 1.04 },
     retries: 0.012,
+    calmShare: 0.62,
     sickShare: null,
     p50Ms: { before: 4, fault: 4.1, after: 4 },
     p99Ms: { before: 8.1, fault: 9.04, after: 8.2 },
@@ -89,7 +91,7 @@ test("the table goes between its marks, and leaves the rest of the page", () => 
   const first = withTable("# Balancing\n\nText.\n", [row]);
   expect(first).toMatch(/^# Balancing\n\nText\.\n\n## With real processes\n\n<!-- survival:begin -->\n/);
   expect(first).toContain(
-    "| kill | embedded | 24,000 | 2 | 3 | 4.0, 4.1, 4.0 ms | 8.1, 9.0, 8.2 ms | 9.0, 9.5, 9.1 ms | 7.0, 7.2, 7.0 ms | 0.3 s | 1.04 | 1.2 % |  | fails: failed |\n",
+    "| kill | embedded | 24,000 | 2 | 3 | 4.0, 4.1, 4.0 ms | 8.1, 9.0, 8.2 ms | 9.0, 9.5, 9.1 ms | 7.0, 7.2, 7.0 ms | 62.0 % | 0.3 s | 1.04 | 1.2 % |  | fails: failed |\n",
   );
   expect(withTable(first, [row])).toBe(first);
   const page = "before\n<!-- survival:begin -->old<!-- survival:end -->\nafter\n";

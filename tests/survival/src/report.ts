@@ -15,6 +15,7 @@ export function linesOf({
   examples,
   degraded,
   resent,
+  calmShare,
   sickShare,
   decisions,
 }: Outcome): readonly string[] {
@@ -24,7 +25,8 @@ export function linesOf({
     .filter((name) => !Number.isNaN(verdict[name].before))
     .map((name) => `${name} ${textOfTimes(verdict[name])}`);
   const word = isControl ? "control" : holds ? "holds" : "FAILS";
-  const head = [`${scenario.padEnd(8)} ${word}`, `${calls} calls`, ...found, ...times];
+  const calm = calmShare === undefined ? [] : [`calm ${percent(calmShare)}`];
+  const head = [`${scenario.padEnd(8)} ${word}`, `${calls} calls`, ...found, ...times, ...calm];
   const once = failedOnce === 0 ? [] : [`${failedOnce} failed that may not be retried`];
   const marked = degraded === 0 ? [] : [`${degraded} degraded`];
   const sick = sickShare === undefined ? [] : [`${percent(sickShare)} of calls to the sick`];
@@ -89,6 +91,8 @@ export interface Row {
   /** The same of each service. */
   readonly evennessOf: Readonly<Record<string, number | null>>;
   readonly retries: number | null;
+  /** Share of the time that the machine's host left alone; null where nobody looked. */
+  readonly calmShare: number | null;
   /** Share of calls that the sick replicas got meanwhile. */
   readonly sickShare: number | null;
   readonly p50Ms: RowTimes;
@@ -105,7 +109,7 @@ interface RowTimes {
 }
 
 export function rowOf(outcome: Outcome, about: { readonly profile: string; readonly perSecond: number }): Row {
-  const { scenario, isControl = false, verdict, degraded, sickShare } = outcome;
+  const { scenario, isControl = false, verdict, degraded, calmShare, sickShare } = outcome;
   const { holds, checks, calls, failedOnce, p50, p99, normal, quiet } = verdict;
   const valueOf = (name: Check["name"]): number | null => rounded(checks.find((check) => check.name === name)?.value);
   return {
@@ -122,6 +126,7 @@ export function rowOf(outcome: Outcome, about: { readonly profile: string; reado
     evenness: valueOf("evenness"),
     evennessOf: Object.fromEntries(Object.entries(verdict.evenness).map(([of, value]) => [of, rounded(value)])),
     retries: valueOf("retries"),
+    calmShare: rounded(calmShare),
     sickShare: rounded(sickShare),
     p50Ms: roundedTimes(p50),
     p99Ms: roundedTimes(p99),
@@ -152,6 +157,7 @@ function table(rows: readonly Row[]): string {
     "p99",
     "normal second's p99",
     "quiet second's p99",
+    "calm",
     "back after",
     "load",
     "retries",
@@ -165,10 +171,12 @@ function table(rows: readonly Row[]): string {
     const isLost = row.recoveryMs === null && row.broken.includes("recovery");
     const back = row.recoveryMs === null ? (isLost ? "never" : "") : seconds(row.recoveryMs);
     const verdict = row.isControl ? "control" : row.holds ? "holds" : `fails: ${row.broken.join(", ")}`;
-    const [retries, sick] = [row.retries, row.sickShare].map((share) => (share === null ? "" : percent(share)));
+    const [calm, retries, sick] = [row.calmShare, row.retries, row.sickShare].map((share) =>
+      share === null ? "" : percent(share),
+    );
     const [calls, failed, once] = [row.calls, row.failed, row.failedOnce].map((count) => count.toLocaleString("en"));
     const load = row.evenness === null ? "n/a" : row.evenness.toFixed(2);
-    return [row.scenario, row.profile, calls, failed, once, ...times, back, load, retries, sick, verdict];
+    return [row.scenario, row.profile, calls, failed, once, ...times, calm, back, load, retries, sick, verdict];
   });
   const all = [titles, titles.map(() => "---"), ...cells];
   return all.map((line) => `| ${line.join(" | ")} |\n`).join("");

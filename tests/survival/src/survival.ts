@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Example } from "./callers.ts";
 import { Windows } from "./histogram.ts";
+import { Host } from "./host.ts";
 import { Load } from "./load.ts";
 import { type Decisions, decisionsOf, servedBy } from "./metrics.ts";
 import { type Second, timelineOf } from "./recovery.ts";
@@ -26,6 +27,8 @@ export interface Outcome {
   /** Told beside the others and judged by nobody. Default false. */
   readonly isControl?: boolean;
   readonly verdict: Verdict;
+  /** Of the time before the fault and with it, how much the machine's host left alone; 1 where it does not tell. */
+  readonly calmShare?: number;
   /** Of all calls during the fault, how many the sick replicas got; undefined when they can't say. */
   readonly sickShare: number | undefined;
   /** Sent again by the callers, at another gateway. */
@@ -42,6 +45,12 @@ export interface Outcome {
   readonly timeline: readonly Second[];
 }
 
+/** A third takes longer until so much of its usual length was calm, up to so many times as long. */
+const calmShare = 0.4;
+const mostThirds = 4;
+/** A fault comes when the host has taken nothing for so long, in milliseconds: what it does is seen at once. */
+const calmMs = 2000;
+
 /** Runs a scenario in a world where nothing is wrong, and leaves it so. */
 export async function survive(scenario: Scenario, world: World, options: SurvivalOptions): Promise<Outcome> {
   const { forMs, warmUpMs, callers, perSecond, seed, signal } = options;
@@ -49,11 +58,19 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   const { urls, token, ids } = world;
   await using load = await Load.open({ urls, token, ids, callers, seed, name: `${scenario.name}${seed}` });
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal });
+  using host = new Host(() => load.now());
+  const third = async (fromMs: number, isCalmAtEnd: boolean): Promise<void> => {
+    const isEnough = (): boolean =>
+      host.calmBetween(fromMs, load.now()) >= (calmShare * forMs) / 3 &&
+      (!isCalmAtEnd || host.stolenBetween(load.now() - calmMs, load.now()) === 0);
+    await pause(Math.max(0, fromMs + forMs / 3 - load.now()));
+    while (!isEnough() && load.now() < fromMs + (mostThirds * forMs) / 3) await pause(Windows.widthMs);
+  };
   await load.pace(perSecond);
   await pause(warmUpMs);
   const beforeMs = load.now();
   await load.count();
-  await pause(forMs / 3);
+  await third(beforeMs, true);
 
   const decidedBefore = await decisionsOf(world.gateways);
   const faultMs = load.now();
@@ -61,7 +78,7 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   // Who takes the calls of the sick is seen when that is settled.
   await pause(Math.min(scenario.recoveryMs ?? 0, forMs / 12));
   const servedFrom = await served(world, scenario);
-  await pause(Math.max(0, faultMs + forMs / 3 - load.now()));
+  await third(faultMs, false);
   const servedTo = await served(world, scenario);
   const mendedMs = load.now();
   await scenario.mend(world);
@@ -78,6 +95,7 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
     {
       tallies,
       windows,
+      telling: windows.where((atMs) => host.isCalm(atMs)),
       beforeMs,
       faultMs,
       mendedMs,
@@ -90,6 +108,7 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   return {
     scenario: scenario.name,
     verdict,
+    calmShare: host.calmBetween(beforeMs, mendedMs) / (mendedMs - beforeMs),
     sickShare: shareOf(countsSince(servedTo.sick, servedFrom.sick), healthy),
     resent,
     degraded: tallies.read.degraded + tallies.write.degraded,

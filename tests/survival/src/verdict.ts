@@ -19,6 +19,8 @@ export interface Observation {
   readonly tallies: Readonly<Record<CallClass, Tally>>;
   /** Of all calls that may be retried. */
   readonly windows: Windows;
+  /** Those of them that tell how fast the mesh is; see `Host`. Default all. */
+  readonly telling?: Windows;
   readonly beforeMs: number;
   readonly faultMs: number;
   readonly mendedMs: number;
@@ -77,12 +79,12 @@ export interface Verdict {
 
 /** Judges a fault by what was seen of it. */
 export function judge(seen: Observation, limits: Limits): Verdict {
-  const { tallies, windows, beforeMs, faultMs, mendedMs, endMs, served, retries } = seen;
+  const { tallies, windows, telling = windows, beforeMs, faultMs, mendedMs, endMs, served, retries } = seen;
   const { slowdown = 1.2, unevenness = 1.3, retries: share = 0.1 } = limits;
   const calls = tallies.read.calls + tallies.write.calls + tallies.once.calls;
   const failed = tallies.read.failed + tallies.write.failed;
-  const pace = paceOf(windows, beforeMs, faultMs);
-  const recovered = recoveredAfter(windows, [faultMs, mendedMs], pace, slowdown);
+  const pace = paceOf(telling, beforeMs, faultMs);
+  const recovered = recoveredAfter(telling, [faultMs, mendedMs], pace, slowdown);
   const evenness = Object.fromEntries(Object.entries(served).map(([of, counts]) => [of, unevennessOf(counts)]));
   const [worst] = Object.entries(evenness).toSorted(([, a], [, b]) => b - a);
   const checks: Check[] = [{ name: "failed", holds: failed === 0 && calls > 0, value: failed, limit: 0 }];
@@ -103,16 +105,20 @@ export function judge(seen: Observation, limits: Limits): Verdict {
     checks,
     calls,
     failedOnce: tallies.once.failed,
-    ...timesOf(windows, { beforeMs, faultMs, mendedMs, endMs }),
+    ...timesOf({ windows, telling, beforeMs, faultMs, mendedMs, endMs }),
     evenness,
   };
 }
 
 /** What calls took in each part of a run. */
-export function timesOf(
-  windows: Windows,
-  { beforeMs, faultMs, mendedMs, endMs }: Pick<Observation, "beforeMs" | "faultMs" | "mendedMs" | "endMs">,
-): Pick<Verdict, "p50" | "p99" | "normal" | "quiet"> {
+export function timesOf({
+  windows,
+  telling = windows,
+  beforeMs,
+  faultMs,
+  mendedMs,
+  endMs,
+}: Omit<Observation, "tallies" | "served" | "retries">): Pick<Verdict, "p50" | "p99" | "normal" | "quiet"> {
   const times = (timeOf: (fromMs: number, toMs: number) => number): Times => ({
     before: timeOf(beforeMs, faultMs),
     fault: timeOf(faultMs, mendedMs),
@@ -121,8 +127,8 @@ export function timesOf(
   return {
     p50: times((fromMs, toMs) => windows.between(fromMs, toMs).quantile(0.5)),
     p99: times((fromMs, toMs) => windows.between(fromMs, toMs).quantile(0.99)),
-    normal: times((fromMs, toMs) => paceOf(windows, fromMs, toMs).normalMs),
-    quiet: times((fromMs, toMs) => paceOf(windows, fromMs, toMs).quietMs),
+    normal: times((fromMs, toMs) => paceOf(telling, fromMs, toMs).normalMs),
+    quiet: times((fromMs, toMs) => paceOf(telling, fromMs, toMs).quietMs),
   };
 }
 

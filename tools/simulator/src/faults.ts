@@ -40,18 +40,25 @@ export function freeze(index: number): Fault {
   });
 }
 
-/** Every instance stops for a moment now and then, one after the other, as processes do that collect garbage. */
-export function pauses(everyMs: number, forMs: number): Fault {
-  return ({ timeline, instances }) => {
+/**
+ * Every instance stops for a moment now and then, as processes do that collect garbage, or whose host has other work.
+ * Both times are means, in milliseconds.
+ */
+export function stalls(everyMs: number, forMs: number): Fault {
+  return (world) => {
     let isMended = false;
-    for (const [index, instance] of instances.entries()) {
-      const pause = (): void => {
-        if (isMended) return;
-        instance.freeze();
-        timeline.after(forMs, () => instance.thaw());
-        timeline.after(everyMs, pause);
-      };
-      timeline.after(((index + 0.5) * everyMs) / instances.length, pause);
+    for (const [index, instance] of world.instances.entries()) {
+      const random = world.chance(`stalls ${index}`);
+      const run = (): void =>
+        world.timeline.after(random.exponential(everyMs), () => {
+          if (isMended) return;
+          instance.freeze();
+          world.timeline.after(random.logNormal(forMs, 0.5), () => {
+            instance.thaw();
+            run();
+          });
+        });
+      run();
     }
     return () => {
       isMended = true;

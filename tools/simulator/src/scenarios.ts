@@ -1,4 +1,4 @@
-import { coldJoin, crash, failing, freeze, lossy, pauses, rollingRestart, slow, surge, zoneOutage } from "./faults.ts";
+import { coldJoin, crash, failing, freeze, lossy, rollingRestart, slow, stalls, surge, zoneOutage } from "./faults.ts";
 import type { Scenario } from "./simulate.ts";
 import type { LoadOptions } from "./world/load.ts";
 
@@ -22,9 +22,10 @@ export const scenarios: readonly Scenario[] = [
   { ...trio, name: "frozen-3", about: "one of three is stopped for 20 s", fault: freeze(0), lastsMs: 20_000 },
   {
     ...{ ...trio, load: open(150), instance: () => ({ serviceMs: 4 }) },
-    name: "pauses-3",
-    about: "each of three stops for 60 ms every 2.3 s, with calls of 4 ms and one in flight at most times",
-    fault: pauses(2_300, 60),
+    name: "stalls-3",
+    about: "each of three stops for 150 ms every 10 s or so, with calls of 4 ms and one in flight at most times",
+    fault: stalls(10_000, 150),
+    lastsMs: 20_000,
   },
   { ...mesh, name: "lossy", about: "the link of one loses 5 % of its packets", fault: lossy(0, 0.05) },
   {

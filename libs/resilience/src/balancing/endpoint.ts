@@ -30,6 +30,9 @@ const answerSpan = 8;
 /** How many times its usual latency an answer may take before it is overdue. */
 const overdueFactor = 3;
 
+/** A latency that was slow once is forgotten so many times as fast as one that was slow again and again. */
+const pardon = 10;
+
 /** A latency below this is not told from the pauses of a process. */
 const noiseMs = 10;
 
@@ -38,7 +41,9 @@ const noiseMs = 10;
  *
  * Latency is a peak-sensitive moving average: it rises to a slower answer at once and falls slowly, with answers and
  * with time ("Finagle's `PeakEwma`", https://twitter.github.io/finagle/guide/Clients.html). Where a call's {@link Usual}
- * is given, it is that of a call of any method: methods that take long are no latency of the instance.
+ * is given, it is that of a call of any method: methods that take long are no latency of the instance. One slow answer
+ * may be a pause of the process (a collection of garbage, a neighbour on the machine), so it is forgotten soon; each one
+ * that follows when the instance is tried again doubles the time until the next trial.
  */
 export class Endpoint {
   /** Renewed with the registry's list; id and address stay. */
@@ -57,6 +62,9 @@ export class Endpoint {
   #waiting = 0;
   #waitingSinceMs = 0;
   readonly #waitingFor = new Map<Usual, number>();
+  /** How often it was slow when it was tried, and when that was seen last. Undefined: nobody knows what is usual. */
+  #offences: number | undefined;
+  #offendedMs = Number.NEGATIVE_INFINITY;
   #updatedMs: number;
   #warmUp: Required<WarmUpOptions> | undefined;
   #warmFromMs = 0;
@@ -84,15 +92,15 @@ export class Endpoint {
     this.inFlight -= 1;
     if (tookMs !== undefined) this.#waiting -= 1;
     if (outcome === "ok" || outcome === "refused") this.lastAnswerMs = nowMs;
+    this.failureShare = this.failureShareAt(nowMs, decayMs);
+    if (outcome !== "cancelled") this.failureShare += ((outcome === "ok" ? 0 : 1) - this.failureShare) / failureSpan;
     const kept = this.#keptAt(nowMs, decayMs);
     this.#updatedMs = nowMs;
-    this.failureShare *= kept;
-    if (outcome !== "cancelled") this.failureShare += ((outcome === "ok" ? 0 : 1) - this.failureShare) / failureSpan;
     if (tookMs === undefined) {
       this.latencyMs *= kept;
       return;
     }
-    const pace = usual === undefined ? 1 : this.#endFor(usual, outcome, tookMs);
+    const pace = usual === undefined ? 1 : this.#endFor(usual, { outcome, tookMs, nowMs });
     const latencyMs = tookMs * pace;
     // A fast failure is no sign of speed: it must not draw calls. But who made somebody wait in vain is that slow at least.
     const isLate = outcome !== "refused" && this.latencyMs > 0 && latencyMs > this.latencyMs;
@@ -106,11 +114,18 @@ export class Endpoint {
   }
 
   /** @returns what a millisecond of it is worth */
-  #endFor(usual: Usual, outcome: Outcome, tookMs: number): number {
+  #endFor(usual: Usual, { outcome, tookMs, nowMs }: { outcome: Outcome; tookMs: number; nowMs: number }): number {
     const waiting = this.#waitingFor.get(usual) ?? 0;
     if (waiting > 1) this.#waitingFor.set(usual, waiting - 1);
     else this.#waitingFor.delete(usual);
     const { pace } = usual;
+    if (outcome !== "refused" && usual.isSlow(tookMs)) {
+      // Calls that were under way together are slow together, and for one reason.
+      if (nowMs - tookMs >= this.#offendedMs) this.#offences = (this.#offences ?? 0) + 1;
+      this.#offendedMs = nowMs;
+    } else if (outcome === "ok") {
+      this.#offences = Math.max(0, (this.#offences ?? 0) - 1);
+    }
     if (outcome === "ok") usual.add(tookMs);
     return pace;
   }
@@ -125,7 +140,7 @@ export class Endpoint {
 
   /** And its share of failures. */
   failureShareAt(nowMs: number, decayMs: number): number {
-    return this.failureShare === 0 ? 0 : this.failureShare * this.#keptAt(nowMs, decayMs);
+    return this.failureShare === 0 ? 0 : this.failureShare * keptOf(nowMs - this.#updatedMs, decayMs);
   }
 
   /** For how long somebody waits and nobody has been answered: at least that old is its oldest call. */
@@ -179,8 +194,14 @@ export class Endpoint {
     return pace === 0 ? 1 : pace;
   }
 
-  /** How much is left of what was measured last. */
+  /** How much is left of the latency that was measured last. */
   #keptAt(nowMs: number, decayMs: number): number {
-    return Math.exp(-Math.max(0, nowMs - this.#updatedMs) / decayMs);
+    const offences = this.#offences ?? Number.POSITIVE_INFINITY;
+    return keptOf(nowMs - this.#updatedMs, decayMs * Math.min(1, 2 ** Math.max(0, offences - 1) / pardon));
   }
+}
+
+/** Of what was so much so many milliseconds ago. */
+function keptOf(forMs: number, decayMs: number): number {
+  return Math.exp(-Math.max(0, forMs) / decayMs);
 }

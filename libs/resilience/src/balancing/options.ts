@@ -34,7 +34,10 @@ export interface BalancingOptions {
   readonly key?: { readonly header: string } | { readonly field: string };
   /** `consistent-hash`: how much more than the mean of calls in flight an instance takes. Above 1, default 1.25. */
   readonly loadBound?: number;
-  /** `p2c-ewma`: time constant with which a high latency is forgotten, in milliseconds. Default 5,000. */
+  /**
+   * `p2c-ewma`: time constant with which a latency is forgotten that was high at every trial, in milliseconds. One that
+   * was high once is forgotten ten times as fast. Default 5,000.
+   */
   readonly latencyDecayMs?: number;
   /** `p2c-ewma`: latencies within this factor of each other count as the same. At least 1, default 1.5. */
   readonly latencyTolerance?: number;

@@ -127,6 +127,34 @@ const laws: readonly PolicyLaw[] = [
       }),
     );
   }),
+  law(
+    "P7 a single pause is forgiven within a second or two; who is slow at every trial is tried ever more rarely",
+    (make) => {
+      const usualMs = fc.integer({ min: 2, max: 20 });
+      fc.assert(
+        fc.property(seeds, usualMs, fc.integer({ min: 5, max: 20 }), fc.boolean(), (seed, tookMs, factor, isSick) => {
+          const { balancer, endpoints } = over(make, seed, [1, 1]);
+          const [usual] = usualTimes(tookMs);
+          const [fine, paused] = endpoints;
+          if (fine === undefined || paused === undefined) return;
+          const slowMs = factor * (tookMs + 5);
+          for (const endpoint of endpoints) call(endpoint, 0, tookMs, "ok", usual);
+          call(paused, tookMs, slowMs, "ok", usual);
+          const trials: number[] = [];
+          const fromMs = tookMs + slowMs;
+          for (let nowMs = fromMs; nowMs < fromMs + 30_000; nowMs += Math.max(10, tookMs)) {
+            const endpoint = balancer.pick({ nowMs });
+            if (endpoint === paused) trials.push(nowMs - fromMs);
+            call(endpoint, nowMs - tookMs, endpoint === paused && isSick ? slowMs : tookMs, "ok", usual);
+          }
+          expect(trials[0]).toBeLessThan(2_000);
+          if (!isSick) expect(trials.filter((atMs) => atMs < 4_000).length).toBeGreaterThan(50);
+          else expect(trials.length).toBeLessThan(16);
+        }),
+        { numRuns: 30 },
+      );
+    },
+  ),
 ];
 
 describeLaws("p2c-ewma", laws, subjectOf(make));
@@ -193,6 +221,8 @@ describeMutants("p2c-ewma: mutants", laws, [
     (options) =>
       new TwoChoices(options, (one, other, nowMs) => (one.silenceAt(nowMs) + 5) / (other.silenceAt(nowMs) + 5)),
   ),
+  mutant("P7", "a pause is remembered for long", settings({ latencyDecayMs: 50_000 })),
+  mutant("P7", "what is slow at every trial is tried all the time", settings({ latencyDecayMs: 300 })),
   mutant(
     "P4",
     "failures are not looked at",

@@ -12,6 +12,7 @@ import { TwoChoices } from "./two-choices.ts";
  * - `P4` failing fast draws no calls
  * - `P5` one that was slow is tried again by one call at a time
  * - `P6` a method that takes long makes nobody dear
+ * - `P7` a single pause is forgiven within a second or two; who is slow at every trial is tried ever more rarely
  */
 export class P2cEwma extends TwoChoices {
   constructor(options: BalancerOptions) {

@@ -5,6 +5,11 @@ const overallSpan = 512;
 /** An answer counts as this many times the mean at most: a call that hangs says little of its method. */
 const mostFactor = 4;
 
+/** So many times what is usual, and the noise of a process on top, is slow; as soon as so many answers are known. */
+const slowFactor = 2;
+const noiseMs = 5;
+const enough = 8;
+
 /** Methods that are told apart; the others count as one. A contract has a few dozen. */
 const mostMethods = 256;
 
@@ -14,7 +19,7 @@ const leastMs = 0.1;
 /** Mean of what calls take: over all of the first ones, then moving. */
 class Mean {
   ms = 0;
-  #count = 0;
+  count = 0;
   readonly #span: number;
 
   constructor(answers: number) {
@@ -22,9 +27,9 @@ class Mean {
   }
 
   add(tookMs: number): void {
-    if (this.#count < this.#span) this.#count += 1;
-    const bounded = this.#count === 1 ? tookMs : Math.min(tookMs, mostFactor * Math.max(this.ms, leastMs));
-    this.ms += (bounded - this.ms) / this.#count;
+    if (this.count < this.#span) this.count += 1;
+    const bounded = this.count === 1 ? tookMs : Math.min(tookMs, mostFactor * Math.max(this.ms, leastMs));
+    this.ms += (bounded - this.ms) / this.count;
   }
 }
 
@@ -43,6 +48,11 @@ export class Usual {
    */
   get pace(): number {
     return this.#times.isMixed ? this.#times.overallMs / Math.max(this.#mean.ms, leastMs) : 1;
+  }
+
+  /** Whether an answer took much longer than usual. False as long as too little is known. */
+  isSlow(tookMs: number): boolean {
+    return this.#mean.count >= enough && tookMs > slowFactor * this.#mean.ms + noiseMs;
   }
 
   /** An answer came after so many milliseconds. */

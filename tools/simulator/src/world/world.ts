@@ -67,18 +67,18 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.options = options;
-    this.registry = new Registry(this.timeline, this.#chance("registry"));
+    this.registry = new Registry(this.timeline, this.chance("registry"));
     for (let index = 0; index < options.instances; index += 1) this.start(index);
     this.clients = Array.from({ length: options.clients }, (_, index) => this.#newClient(index));
     const { timeline, record } = this;
-    this.load = new Load(this.clients, { timeline, record, keys: options.keys, random: this.#chance("load") });
+    this.load = new Load(this.clients, { timeline, record, keys: options.keys, random: this.chance("load") });
     this.load.start(options.load);
   }
 
   /** A new instance in the place of that number, listed at once. */
   start(index: number, change: Partial<InstanceOptions> = {}): Instance {
     const { contestant, zones = 1, instance: special } = this.options;
-    const random = this.#chance(`instance ${this.everyInstance.length}`);
+    const random = this.chance(`instance ${this.everyInstance.length}`);
     const own = { ...special?.(index), ...change };
     const facts = {
       id: `instance-${this.everyInstance.length}`,
@@ -101,7 +101,7 @@ export class World {
   #newClient(index: number): Client {
     const { contestant, zones = 1, timeoutMs = 2_000 } = this.options;
     const { timeline, registry } = this;
-    const random = this.#chance(`client ${index}`);
+    const random = this.chance(`client ${index}`);
     const zone = `zone-${index % zones}`;
     const now = (): number => timeline.nowMs;
     const id = `client-${index}`;
@@ -109,12 +109,13 @@ export class World {
     return new Client({
       ...contestant.newDeciders({ target: "user", now, random: random.next, client: id, zone, onDecision }),
       ...{ timeline, registry, timeoutMs },
-      random: this.#chance(`network ${index}`),
+      random: this.chance(`network ${index}`),
       delayMs: (instance) => (instance.facts.zone === zone ? oneWayMs : oneWayMs + betweenZonesMs),
     });
   }
 
-  #chance(stream: string): Random {
+  /** The same for the same seed and name, whatever else happens. */
+  chance(stream: string): Random {
     return new Random(this.options.seed, stream);
   }
 }
