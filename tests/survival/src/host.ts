@@ -50,8 +50,8 @@ export class Host implements Disposable {
 
   /** Share of the processors' time that was taken, about. */
   stolenBetween(fromMs: number, toMs: number): number {
-    const from = this.#looks.findLast(({ atMs }) => atMs <= fromMs) ?? this.#looks[0];
-    const to = this.#looks.find(({ atMs }) => atMs >= toMs) ?? this.#looks.at(-1);
+    const from = this.#looks[Math.max(0, this.#countUntil(fromMs) - 1)];
+    const to = this.#looks[Math.min(this.#looks.length - 1, this.#countUntil(toMs - 1))];
     if (from === undefined || to === undefined || to.ticks.all <= from.ticks.all) return 0;
     return (to.ticks.stolen - from.ticks.stolen) / (to.ticks.all - from.ticks.all);
   }
@@ -66,6 +66,17 @@ export class Host implements Disposable {
     let calmMs = 0;
     for (let at = fromMs; at < toMs; at += everyMs) if (this.isCalm(at)) calmMs += Math.min(everyMs, toMs - at);
     return calmMs;
+  }
+
+  /** How many looks there were by then; found by halves. */
+  #countUntil(ms: number): number {
+    let [low, high] = [0, this.#looks.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#looks[middle]?.atMs ?? 0) <= ms) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   [Symbol.dispose](): void {

@@ -182,6 +182,7 @@ test("windows reach over what says nothing, and what nobody saw is not said to h
   expect(paceOf(telling, 0, 20_000).normalMs).toBeCloseTo(10, 0);
   expect(recoveredAfter(telling, [20_000, 40_000], paceOf(telling, 0, 20_000))).toBe(3000);
   expect(recoveredAfter(telling, [25_000, 40_000], paceOf(telling, 0, 20_000))).toBe(0);
+  expect(recoveredAfter(telling, [20_042.5, 40_000], paceOf(telling, 0, 20_000))).toBe(2900);
 });
 
 test("no calls are no recovery", () => {

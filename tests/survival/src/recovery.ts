@@ -90,9 +90,12 @@ export function recoveredAfter(
   );
   if (at < 0) return undefined;
   // Nobody saw what was before the first call of that window.
-  let seenMs = fromMs + at * Windows.widthMs;
-  while (windows.countBetween(seenMs, seenMs + Windows.widthMs) === 0) seenMs += Windows.widthMs;
-  return seenMs - fromMs;
+  let foundMs = at * Windows.widthMs;
+  let seenMs = Math.ceil((fromMs + foundMs) / Windows.widthMs) * Windows.widthMs;
+  for (; windows.countBetween(seenMs, seenMs + Windows.widthMs) === 0; seenMs += Windows.widthMs) {
+    foundMs += Windows.widthMs;
+  }
+  return foundMs;
 }
 
 /** The least of them that a share `q` is within; NaN of none. */

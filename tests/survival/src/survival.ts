@@ -47,7 +47,7 @@ export interface Outcome {
 
 /** A third takes longer until so much of its usual length was calm, up to so many times as long. */
 const calmShare = 0.4;
-const mostThirds = 4;
+const mostThirds = 2;
 /** A fault comes when the host has taken nothing for so long, in milliseconds: what it does is seen at once. */
 const calmMs = 2000;
 
