@@ -172,7 +172,7 @@ function table(rows: readonly Row[]): string {
     const back = row.recoveryMs === null ? (isLost ? "never" : "") : seconds(row.recoveryMs);
     const verdict = row.isControl ? "control" : row.holds ? "holds" : `fails: ${row.broken.join(", ")}`;
     const [calm, retries, sick] = [row.calmShare, row.retries, row.sickShare].map((share) =>
-      share === null ? "" : percent(share),
+      typeof share !== "number" ? "" : percent(share),
     );
     const [calls, failed, once] = [row.calls, row.failed, row.failedOnce].map((count) => count.toLocaleString("en"));
     const load = row.evenness === null ? "n/a" : row.evenness.toFixed(2);
