@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 /** How often it is looked, in milliseconds. */
 const everyMs = 100;
 /** A moment is calm when the host kept less than this share of the processors' time to itself. */
-const mostStolen = 0.05;
+const mostStolen = 0.1;
 /** Time around the beginning of a call that decides how long it takes, in milliseconds. */
 const [beforeMs, afterMs] = [100, 500];
 

@@ -10,6 +10,7 @@ import { overload } from "./overload.ts";
 import { linesOf, type Row, rowOf, timelineLinesOf, withTable } from "./report.ts";
 import { scenarios } from "./scenarios.ts";
 import { findRate, type Outcome, survive } from "./survival.ts";
+import { isUnseen } from "./verdict.ts";
 import { World } from "./world.ts";
 
 const names = [...scenarios.map(({ name }) => name), "cancel", "overload"];
@@ -33,6 +34,8 @@ const resultsPath = join(import.meta.dirname, "../results.json");
 const pagePath = join(import.meta.dirname, "../../../docs/reference/balancing.md");
 /** Ten cold processes compile what they run and grow their heaps; later only those are cold that a scenario started anew. */
 const warmUpsMs = { first: 30_000, later: 15_000 };
+/** How often a scenario is run again of which nothing could be seen. */
+const mostAgain = 2;
 const storm = { cancelled: 5000, innocent: 1000 };
 
 process.exitCode = await main();
@@ -77,7 +80,13 @@ async function run(flags: Flags, folder: string, signal: AbortSignal): Promise<r
   for (const scenario of scenarios) {
     if (!flags.scenarios.includes(scenario.name)) continue;
     signal.throwIfAborted();
-    tell(await survive(scenario, world, options()));
+    let outcome = await survive(scenario, world, options());
+    // What the machine's host hid is looked at again.
+    for (let again = 0; again < mostAgain && isUnseen(outcome.verdict); again += 1) {
+      say(json ? JSON.stringify({ event: "unseen", scenario: scenario.name }) : `${scenario.name}: unseen, once more`);
+      outcome = await survive(scenario, world, options());
+    }
+    tell(outcome);
   }
   if (flags.scenarios.includes("cancel")) {
     await world.place("nothing");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Windows } from "./histogram.ts";
-import { judge, type Observation, unevennessOf } from "./verdict.ts";
+import { isUnseen, judge, type Observation, unevennessOf } from "./verdict.ts";
 
 /** Calls of 10 ms, one in 50 of 20 ms; what `slow` names takes longer. */
 function calls(tookMs: (atMs: number) => number = () => 0, seconds = 30): Windows {
@@ -68,4 +68,14 @@ test("a fault of which nobody asks how long it is felt", () => {
 test("what nobody counted is no check", () => {
   const { checks } = judge({ ...sound, served: {}, retries: undefined }, { recoveryMs: 1000 });
   expect(checks.map(({ name }) => name)).toEqual(["failed", "recovery"]);
+});
+
+test("a fault that nobody saw in time is neither survived nor not", () => {
+  const { windows } = sound;
+  const late = windows.where((atMs) => atMs < 10_000 || atMs >= 12_000);
+  const verdict = judge({ ...sound, telling: late }, { recoveryMs: 1000 });
+  expect([verdict.holds, isUnseen(verdict)]).toEqual([false, true]);
+  expect(verdict.checks.find(({ name }) => name === "recovery")?.value).toBe(2000);
+  expect(isUnseen(judge(sound, { recoveryMs: 1000 }))).toBe(false);
+  expect(isUnseen(judge({ ...sound, telling: late, retries: 1e9 }, { recoveryMs: 1000 }))).toBe(false);
 });

@@ -59,6 +59,8 @@ export interface Check {
   readonly limit: number;
   /** Where that was. */
   readonly of?: string;
+  /** Nobody could see whether it held sooner. */
+  readonly isUnseen?: boolean;
 }
 
 export interface Verdict {
@@ -77,6 +79,11 @@ export interface Verdict {
   readonly evenness: Readonly<Record<string, number>>;
 }
 
+/** Whether it would have held, but for what nobody could see. */
+export function isUnseen({ checks }: Verdict): boolean {
+  return checks.some((check) => check.isUnseen) && checks.every((check) => check.holds || check.isUnseen);
+}
+
 /** Judges a fault by what was seen of it. */
 export function judge(seen: Observation, limits: Limits): Verdict {
   const { tallies, windows, telling = windows, beforeMs, faultMs, mendedMs, endMs, served, retries } = seen;
@@ -91,7 +98,8 @@ export function judge(seen: Observation, limits: Limits): Verdict {
   const { recoveryMs: limit } = limits;
   if (limit !== undefined) {
     const holds = recovered !== undefined && recovered <= limit;
-    checks.push({ name: "recovery", holds, value: recovered, limit });
+    const isUnseen = telling.countBetween(faultMs, faultMs + limit) === 0;
+    checks.push({ name: "recovery", holds, value: recovered, limit, ...(isUnseen && { isUnseen }) });
   }
   if (worst !== undefined) {
     const [of, value] = worst;
