@@ -31,3 +31,4 @@ export { randomHex } from "./random.ts";
 export { Secret } from "./secret.ts";
 export { hostAndPort, parseServerUrl, type ServerUrl, type ServerUrlOptions } from "./server-url.ts";
 export { watchSignals } from "./signals.ts";
+export { openSocketsOf } from "./sockets.ts";

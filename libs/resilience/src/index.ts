@@ -31,9 +31,9 @@ export {
   type CallPolicies,
   type CallPolicy,
   callPolicyOf,
-  saidOf,
   callPolicyShape,
   readCallPolicies,
+  saidOf,
 } from "./policy/call-policy.ts";
 export { overloadShape, readOverload } from "./policy/overload.ts";
 export type { Shape } from "./policy/shape.ts";

@@ -46,7 +46,7 @@ export interface Outcome {
 }
 
 /** A third takes longer until so much of its usual length was calm, up to so many times as long. */
-const calmShare = 0.4;
+const enoughCalm = 0.4;
 const mostThirds = 2;
 /** A fault comes when the host has taken nothing for so long, in milliseconds: what it does is seen at once. */
 const calmMs = 2000;
@@ -61,7 +61,7 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   using host = new Host(() => load.now());
   const third = async (fromMs: number, isCalmAtEnd: boolean): Promise<void> => {
     const isEnough = (): boolean =>
-      host.calmBetween(fromMs, load.now()) >= (calmShare * forMs) / 3 &&
+      host.calmBetween(fromMs, load.now()) >= (enoughCalm * forMs) / 3 &&
       (!isCalmAtEnd || host.stolenBetween(load.now() - calmMs, load.now()) === 0);
     await pause(Math.max(0, fromMs + forMs / 3 - load.now()));
     while (!isEnough() && load.now() < fromMs + (mostThirds * forMs) / 3) await pause(Windows.widthMs);

@@ -1,16 +1,14 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { openSocketsOf } from "@weft/kit";
 
 /** The connections of an HTTP server, for its end. */
 export class Connections {
-  readonly #open = new Set<Socket>();
+  readonly #open: ReadonlySet<Socket>;
 
   /** @param server before it listens */
   constructor(server: Server) {
-    server.on("connection", (socket) => {
-      this.#open.add(socket);
-      socket.once("close", () => this.#open.delete(socket));
-    });
+    this.#open = openSocketsOf(server);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { BalancerOptions } from "./balancer.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { TwoChoices } from "./two-choices.ts";
+import { noiseMs } from "./usual.ts";
 
 /**
  * Power of two choices by what a call is likely to cost: the peak EWMA of latency, the age of calls that are not
@@ -32,9 +33,6 @@ export class P2cEwma extends TwoChoices {
 function lateness(endpoint: Endpoint, nowMs: number, decayMs: number): number {
   return Math.max(endpoint.latencyAt(nowMs, decayMs), endpoint.latenessAt(nowMs));
 }
-
-/** So many milliseconds more or less are the pauses of a process, and say nothing of an instance. */
-const noiseMs = 5;
 
 /** Milliseconds until a call that is repeated when it fails has succeeded. */
 function priceOf(endpoint: Endpoint, latenessMs: number, nowMs: number, decayMs: number): number {

@@ -5,9 +5,11 @@ const overallSpan = 512;
 /** An answer counts as this many times the mean at most: a call that hangs says little of its method. */
 const mostFactor = 4;
 
-/** So many times what is usual, and the noise of a process on top, is slow; as soon as so many answers are known. */
+/** So many milliseconds more or less are the pauses of a process, and say nothing of an instance. */
+export const noiseMs = 5;
+
+/** So many times what is usual, and the noise on top, is slow; as soon as so many answers are known. */
 const slowFactor = 2;
-const noiseMs = 5;
 const enough = 8;
 
 /** Methods that are told apart; the others count as one. A contract has a few dozen. */

@@ -52,7 +52,8 @@ export const balancingShape = shape.object<BalancingOptions>({
     default: balancingDefaults.latencyDecayMs,
     min: 10,
     max: maxMs,
-    about: "`p2c-ewma`: time constant with which a high latency is forgotten.",
+    about:
+      "`p2c-ewma`: time constant with which a latency is forgotten that was high at every trial; one that was high once is forgotten ten times as fast.",
   }),
   latencyTolerance: shape.number({
     default: balancingDefaults.latencyTolerance,

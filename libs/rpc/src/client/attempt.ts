@@ -88,7 +88,7 @@ export class Attempt implements LinkedTry {
   }
 }
 
-/** What an {@link Attempt} is made of. */
+/** What an {@link Attempt} is made of, and any other try. */
 export interface AttemptParts {
   readonly way: Way;
   readonly link: Link;

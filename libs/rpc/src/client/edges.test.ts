@@ -2,7 +2,7 @@ import { WeftError } from "@weft/kit";
 import { expect, test } from "vitest";
 import { createClient, openTransport } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
-import { errorFrom, openEcho, until } from "../testing/harness.ts";
+import { aborted, errorFrom, openEcho, until } from "../testing/harness.ts";
 import { startProcess } from "../testing/load.ts";
 import { openReplicas } from "../testing/replicas.ts";
 
@@ -48,7 +48,7 @@ test("an answer that no retry would change ends a hedged call, however long the 
         if (text !== "stick") return { text: id };
         if (stuck !== undefined) throw new WeftError("NOT_FOUND", "there is none");
         stuck = id;
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        await aborted(signal);
         ended = true;
         throw signal.reason;
       },
@@ -100,7 +100,7 @@ test("a stream that is given up, or whose transport is closed, while it is place
   await using echo = await openEcho({
     say: () => ({}),
     async *watch(_, { signal }) {
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await aborted(signal);
       yield {};
     },
   });

@@ -1,10 +1,12 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { Metadata } from "@grpc/grpc-js";
 import type { Discovery } from "@weft/discovery";
 import { type Clock, type NewId, newUuid, systemClock, WeftError } from "@weft/kit";
 import type { ClusterOptions, OnDecision } from "@weft/resilience";
 import type { CallOptions } from "../context.ts";
 import { defaultMaxMessageBytes } from "../wire/limits.ts";
 import { encodeRequest, grantedMs, metadataOf, signalOf } from "./call.ts";
+import type { CallRequest } from "./course.ts";
 import { CallReader } from "./facts.ts";
 import { InstanceFeed } from "./feed.ts";
 import { Guards } from "./guards.ts";
@@ -105,20 +107,9 @@ class GrpcTransport implements MeshTransport {
 
   unary(method: DescMethod, request: Message, options: CallOptions = {}): Promise<Message> {
     return new Promise((resolve, reject) => {
-      const plan = clientPlanOf(method);
-      const metadata = metadataOf(options);
-      const call = {
-        method,
-        plan,
-        bytes: this.#encode(method, request),
-        metadata,
-        grantedMs: grantedMs(plan.timeoutMs, options),
-        signal: signalOf(options),
-        facts: this.#reader.read(metadata, request, options),
-        patienceMs: options.patienceMs ?? defaultPatienceMs,
-        listeners: options,
-      };
-      new UnaryCall(call, this.#way, resolve, reject).start();
+      const call = this.#callOf(method, metadataOf(options), request, options);
+      const bytes = this.#encode(call, request);
+      new UnaryCall({ ...call, bytes }, this.#way, resolve, reject).start();
     });
   }
 
@@ -139,10 +130,20 @@ class GrpcTransport implements MeshTransport {
     requests: AsyncIterable<Message>,
     options: CallOptions,
   ): Promise<StreamRequest> {
-    const plan = clientPlanOf(method);
     const metadata = metadataOf(options);
     // The others are still at their source when their call is placed: no policy can read a field of theirs.
     const single = method.methodKind === "server_streaming" ? await only(method, requests) : undefined;
+    const call = this.#callOf(method, metadata, single, options);
+    const outgoing =
+      single === undefined
+        ? new Requests(mapped(requests, (one) => encodeRequest(method, one, this.#maxMessageBytes)))
+        : this.#encode(call, single);
+    return { ...call, onAccepted: options.onAccepted, outgoing };
+  }
+
+  /** What calls of all kinds have. `single`: the one request, where there is one. */
+  #callOf(method: DescMethod, metadata: Metadata, single: Message | undefined, options: CallOptions): CallRequest {
+    const plan = clientPlanOf(method);
     return {
       method,
       plan,
@@ -152,16 +153,10 @@ class GrpcTransport implements MeshTransport {
       facts: this.#reader.read(metadata, single, options),
       patienceMs: options.patienceMs ?? defaultPatienceMs,
       listeners: options,
-      onAccepted: options.onAccepted,
-      outgoing:
-        single === undefined
-          ? new Requests(mapped(requests, (one) => encodeRequest(method, one, this.#maxMessageBytes)))
-          : this.#encode(method, single),
     };
   }
 
-  #encode(method: DescMethod, request: Message): Buffer {
-    const plan = clientPlanOf(method);
+  #encode({ method, plan }: CallRequest, request: Message): Buffer {
     return encodeRequest(method, withRequestId(plan, request, this.#newId), this.#maxMessageBytes);
   }
 }

@@ -1,10 +1,11 @@
-import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { WeftError } from "@weft/kit";
 import { describe, expect, test } from "vitest";
 import { createClient, openTransport } from "../index.ts";
+import { openBare } from "../testing/bare.ts";
 import { EchoService } from "../testing/echo.ts";
-import { errorFrom, until } from "../testing/harness.ts";
-import { openReplicas, type Replicas } from "../testing/replicas.ts";
+import { aborted, errorFrom, until } from "../testing/harness.ts";
+import { connected, openReplicas, type Replicas } from "../testing/replicas.ts";
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -19,16 +20,16 @@ async function served({ client }: Replicas, calls: number, options = {}): Promis
 }
 
 /** Resolves when all replicas are connected. */
-async function connected({ client, transport }: Replicas): Promise<void> {
-  await client.say({});
-  await until(() => transport.status().endpoints.every(({ connection }) => connection === "connected"));
+async function allConnected(replicas: Replicas): Promise<void> {
+  await replicas.client.say({});
+  await connected(replicas, replicas.transport.status().endpoints.length);
 }
 
 describe("placing", () => {
   test("a policy is changed while the transport runs", async () => {
     await using replicas = openReplicas({ balancing: { policy: "round-robin" } });
     for (const id of ["a", "b", "c"]) await replicas.start(id, { say: () => ({ text: id }) });
-    await connected(replicas);
+    await allConnected(replicas);
     expect([...(await served(replicas, 30)).values()]).toEqual([10, 10, 10]);
     replicas.transport.configure({ balancing: { policy: "sticky" } });
     expect((await served(replicas, 30, { key: "ada" })).size).toBe(1);
@@ -39,7 +40,7 @@ describe("placing", () => {
     await using replicas = openReplicas({ balancing: { policy: "sticky", key: { field: "owner" } } });
     for (const id of ["a", "b", "c"])
       await replicas.start(id, { say: () => ({ text: id }), watch: async function* () {} });
-    await connected(replicas);
+    await allConnected(replicas);
     const by = new Map<string, Set<string>>();
     for (let n = 0; n < 60; n += 1) {
       const owner = `user-${n % 12}`;
@@ -57,7 +58,7 @@ describe("placing", () => {
     });
     await replicas.start("old", { say: () => ({ text: "old" }) }, { version: "1.0.0" });
     await replicas.start("new", { say: () => ({ text: "new" }) }, { version: "2.0.0" });
-    await connected(replicas);
+    await allConnected(replicas);
     const share = await served(replicas, 300);
     expect(share.get("new")).toBeGreaterThan(5);
     expect(share.get("new")).toBeLessThan(80);
@@ -76,7 +77,7 @@ describe("placing", () => {
       },
     });
     await replicas.start("well", { say: () => ({ text: "well" }) });
-    await connected(replicas);
+    await allConnected(replicas);
     expect(await served(replicas, 200)).toEqual(new Map([["well", 200]]));
     expect(failed).toBeLessThan(20);
     expect(replicas.transport.status().endpoints).toContainEqual(
@@ -153,13 +154,13 @@ describe("guarding", () => {
         say: async ({ text }, { signal }) => {
           if (text !== "stick" || stuck !== undefined) return { text: id };
           stuck = id;
-          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          await aborted(signal);
           reset = true;
           throw signal.reason;
         },
       });
     }
-    await connected(replicas);
+    await allConnected(replicas);
     await served(replicas, 100);
     // What those took is taken in four times a second.
     await pause(300);
@@ -172,53 +173,35 @@ describe("guarding", () => {
 });
 
 describe("server push-back", () => {
-  async function bare(pushBack: (tries: number) => string): Promise<{ server: Server; address: string; at: number[] }> {
+  async function openBusy(pushBack: string) {
     const at: number[] = [];
-    const server = new Server();
-    const same = (bytes: Buffer): Buffer => bytes;
-    server.addService(
-      {
-        Say: {
-          path: "/weft.test.v1.EchoService/Say",
-          requestStream: false,
-          responseStream: false,
-          requestSerialize: same,
-          requestDeserialize: same,
-          responseSerialize: same,
-          responseDeserialize: same,
-        },
-      },
-      {
-        Say: (call: { request: Buffer }, respond: (error: object | null, value?: Buffer) => void) => {
-          at.push(performance.now());
-          if (at.length > 1) return respond(null, call.request);
-          const metadata = new Metadata();
-          metadata.set("grpc-retry-pushback-ms", pushBack(at.length));
-          respond({ code: status.UNAVAILABLE, details: "busy", metadata });
-        },
-      },
-    );
-    const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
-      ),
-    );
-    return { server, address: `127.0.0.1:${port}`, at };
+    const server = await openBare("Say", (call) => {
+      at.push(performance.now());
+      if (at.length > 1) {
+        call.write(Buffer.alloc(0));
+        call.end();
+        return;
+      }
+      const metadata = new Metadata();
+      metadata.set("grpc-retry-pushback-ms", pushBack);
+      call.emit("error", { code: status.UNAVAILABLE, details: "busy", metadata });
+    });
+    return { ...server, at };
   }
 
   test("says when to come again", async () => {
-    const { server, address, at } = await bare(() => "400");
+    await using server = await openBusy("400");
+    const { address, at } = server;
     await using transport = openTransport({ address });
     await createClient(EchoService, transport).say({});
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(399);
-    server.forceShutdown();
   });
 
   test.each(["-1", "soon"])("says not to come again: %s", async (word) => {
-    const { server, address, at } = await bare(() => word);
+    await using server = await openBusy(word);
+    const { address, at } = server;
     await using transport = openTransport({ address });
     expect(await errorFrom(createClient(EchoService, transport).say({}))).toMatchObject({ reason: "UNAVAILABLE" });
     expect(at).toHaveLength(1);
-    server.forceShutdown();
   });
 });

@@ -1,10 +1,10 @@
-import { type DescMethod, fromBinary, type Message } from "@bufbuild/protobuf";
+import { fromBinary, type Message } from "@bufbuild/protobuf";
 import { type Metadata, status as codes, type StatusObject } from "@grpc/grpc-js";
 import { WeftError } from "@weft/kit";
-import type { Breaker, BreakerPass, Outcome } from "@weft/resilience";
+import type { Outcome } from "@weft/resilience";
+import type { AttemptParts } from "./attempt.ts";
 import type { Link, LinkedTry, RawCall } from "./link.ts";
 import type { Requests } from "./requests.ts";
-import type { Way } from "./way.ts";
 
 const messagesPerTurn = 64;
 
@@ -21,15 +21,7 @@ export interface StreamTryOwner {
 }
 
 /** What a {@link StreamTry} is made of. */
-export interface StreamTryParts {
-  readonly way: Way;
-  readonly link: Link;
-  readonly breaker: Breaker;
-  readonly pass: BreakerPass;
-  /** Monotonic milliseconds. */
-  readonly nowMs: number;
-  readonly method: DescMethod;
-  readonly path: string;
+export interface StreamTryParts extends AttemptParts {
   /** The one request of a call, whose answer is to begin soon; the requests of any other. */
   readonly outgoing: Buffer | Requests;
 }

@@ -4,7 +4,7 @@ import { WeftError } from "@weft/kit";
 import { describe, expect, test } from "vitest";
 import { createClient, openServer, openTransport } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
-import { collect, errorFrom, openEcho, until } from "../testing/harness.ts";
+import { aborted, collect, errorFrom, openEcho, until } from "../testing/harness.ts";
 
 describe("draining", () => {
   test("lets calls in flight finish and refuses new ones", async () => {
@@ -33,7 +33,7 @@ describe("draining", () => {
       async *watch(_, { signal }) {
         begun += 1;
         yield {};
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        await aborted(signal);
         reasons.push(signal.reason);
       },
       sum: (_, { signal }) => {

@@ -1,5 +1,6 @@
 import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
+import { openSocketsOf } from "@weft/kit";
 
 /** How long a peer may take to close a connection that this side has ended, in milliseconds: at least, at most twice. */
 const closeMs = 1000;
@@ -9,15 +10,10 @@ const closeMs = 1000;
  * is frozen, or behind a dead link, never does: no stop is to wait for that.
  */
 export class Sockets {
-  readonly #open = new Set<Socket>();
+  readonly #open: readonly ReadonlySet<Socket>[];
 
   constructor(servers: readonly Http2Server[]) {
-    for (const server of servers) {
-      server.on("connection", (socket: Socket) => {
-        this.#open.add(socket);
-        socket.once("close", () => this.#open.delete(socket));
-      });
-    }
+    this.#open = servers.map(openSocketsOf);
   }
 
   /** Cuts what has been ended for a while, until it is disposed. */
@@ -25,12 +21,16 @@ export class Sockets {
     let ended: readonly Socket[] = [];
     const timer = setInterval(() => {
       for (const socket of ended) socket.destroy();
-      ended = [...this.#open].filter(({ writableEnded }) => writableEnded);
+      ended = this.#all().filter(({ writableEnded }) => writableEnded);
     }, closeMs);
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   cutAll(): void {
-    for (const socket of this.#open) socket.destroy();
+    for (const socket of this.#all()) socket.destroy();
+  }
+
+  #all(): Socket[] {
+    return this.#open.flatMap((sockets) => [...sockets]);
   }
 }

@@ -1,11 +1,12 @@
 import { implement, openServer } from "../index.ts";
 import { EchoService } from "./echo.ts";
+import { aborted } from "./harness.ts";
 
 /** Answers once for a 1, is accepted at once, and then says nothing. */
 async function* quiet({ number }: { number: number }, context: { signal: AbortSignal; accept(): void }) {
   if (number === 1) yield { text: "child" };
   context.accept();
-  await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+  await aborted(context.signal);
 }
 
 // A replica in a process of its own, for tests that kill it. It ends with its parent.
