@@ -1,10 +1,11 @@
 import { openState } from "@weft/blocks";
 import { services } from "@weft/contracts";
-import type { ServiceHost, ServiceParts } from "@weft/service";
+import { commonSettings, type ServiceHost, type ServiceParts } from "@weft/service";
 import { boundedStore, type StateStore } from "@weft/state";
 import { attributes, metricNames } from "@weft/telemetry";
 import { createEdge } from "./http/server.ts";
 import { EdgeLimits } from "./limits/edge-limits.ts";
+import { Shedding } from "./limits/shedding.ts";
 import { type GatewayConfig, settings } from "./settings.ts";
 
 /**
@@ -22,11 +23,14 @@ export function compose(host: ServiceHost<GatewayConfig>): ServiceParts {
   const limits = new EdgeLimits({ settings: config, service, store, tokens, onDecision, clock, log });
   host.hot(settings.limits, (value) => limits.configure({ limits: value }));
   host.hot(settings.trustedProxies, (value) => limits.configure({ trustedProxies: value }));
+  const shedding = new Shedding({ service, onDecision, clock });
+  host.hot(commonSettings.overload, ({ turns }) => shedding.configure(turns ?? {}));
   const edge = createEdge({
     services,
     transport: (target) => host.transport(target),
     config,
     limits,
+    shedding,
     log,
     onAnswer: ({ method, template, status, durationMs }) =>
       record(durationMs / 1000, { [httpMethod]: method, [httpRoute]: template, [httpStatus]: String(status) }),

@@ -8,6 +8,8 @@ export type { ConnectionOptions } from "./server/connections.ts";
 export type { ServerHealth } from "./server/health.ts";
 export type { ServerStats } from "./server/load.ts";
 export { openServer, type RpcServer, type ServerOptions } from "./server/open.ts";
+export { usualPriority } from "./server/plan.ts";
+export { ProcessTurns } from "./server/turns.ts";
 export type { CallInfo, CallLog } from "./server/watch.ts";
 export type { Transport } from "./transport.ts";
 export type { Caller, Client, Handler, Handlers } from "./types.ts";

@@ -11,12 +11,13 @@ import { linesOf, type Row, rowOf, timelineLinesOf, withTable } from "./report.t
 import { scenarios } from "./scenarios.ts";
 import { findRate, type Outcome, survive } from "./survival.ts";
 import { isUnseen } from "./verdict.ts";
-import { World } from "./world.ts";
+import { isSurvivalProfile, type SurvivalProfile, World } from "./world.ts";
 
 const names = [...scenarios.map(({ name }) => name), "cancel", "overload"];
-const usage = `npm run survive -- [--profile embedded|stack] [--scenario NAME]… [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--timeline] [--write]
+const usage = `npm run survive -- [--profile embedded|consul|stack] [--scenario NAME]… [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--timeline] [--write]
 
-  --profile P    on what the mesh runs; default embedded
+  --profile P    on what the mesh runs: nothing but npm, the same with discovery and configuration on Consul, or all five
+                 real servers; default embedded
   --scenario S   one of ${names.join(", ")}; can be given several times; default: all
   --seconds N    how long calls count in each scenario: a third before the fault, one with it, one after it; default 60
   --callers N    callers at the same time, each with a connection of its own; default 1000
@@ -122,7 +123,7 @@ async function readIfThere(path: string): Promise<string> {
 }
 
 interface Flags {
-  readonly profile: "embedded" | "stack";
+  readonly profile: SurvivalProfile;
   readonly scenarios: readonly string[];
   readonly seconds: number;
   readonly callers: number;
@@ -139,7 +140,7 @@ function readFlags(): Flags | undefined {
   if (values === undefined || values.help) return undefined;
   const { profile, json, timeline, write, scenario } = values;
   const [seconds, callers, seed, rate] = [values.seconds, values.callers, values.seed, values.rate].map(wholeNumber);
-  if (profile !== "embedded" && profile !== "stack") return undefined;
+  if (!isSurvivalProfile(profile)) return undefined;
   if (!seconds || !callers || seed === undefined || rate === undefined) return undefined;
   if (!scenario.every((name) => names.includes(name))) return undefined;
   const wanted = scenario.length === 0 ? names : scenario;

@@ -1,11 +1,10 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Profile } from "@weft/blocks";
-import { blockUrlDefaults } from "@weft/blocks";
+import { blockUrlDefaults, type BlockUrls } from "@weft/blocks";
 import type { Random } from "@weft/chaos-tests";
 import { Secret } from "@weft/kit";
 import { type FaultProxy, openProxy } from "@weft/kit/testing";
-import { freePorts, type NativeServer, serverNames, startServer } from "@weft/native";
+import { freePorts, type NativeServer, type ServerName, serverNames, startServer } from "@weft/native";
 import { ensureDatabase } from "@weft/sql-postgres";
 import {
   cleanEnvironment,
@@ -27,8 +26,22 @@ export const lastReplica = replicasEach;
 /** So that one can be restarted. */
 const gatewayCount = 2;
 
+/** On what the mesh runs, and the servers that this takes. */
+const serversOf = {
+  embedded: ["postgres"],
+  /** Embedded, but for discovery and configuration. */
+  consul: ["postgres", "consul"],
+  stack: serverNames,
+} as const satisfies Readonly<Record<string, readonly ServerName[]>>;
+
+export type SurvivalProfile = keyof typeof serversOf;
+
+export function isSurvivalProfile(name: string): name is SurvivalProfile {
+  return Object.hasOwn(serversOf, name);
+}
+
 export interface WorldOptions {
-  readonly profile: Profile;
+  readonly profile: SurvivalProfile;
   /** For everything: data, and what the processes say. */
   readonly folder: string;
   readonly random: Random;
@@ -156,20 +169,19 @@ export class World implements AsyncDisposable {
     const { profile, folder, signal } = this.#options;
     const dataDir = join(folder, "mesh");
     await mkdir(dataDir, { mode: 0o700 });
-    const servers: Partial<Record<string, NativeServer>> = {};
-    for (const name of profile === "embedded" ? (["postgres"] as const) : serverNames) {
+    const servers: Partial<Record<ServerName, NativeServer>> = {};
+    for (const name of serversOf[profile]) {
       signal.throwIfAborted();
       servers[name] = this.#stack.use(await startServer(name, { dir: join(folder, name), startTimeoutMs }));
     }
-    const found = Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server?.url]));
-    const urls =
-      profile === "stack"
-        ? urlsOn(found as ServerUrls, dataDir) // With all five of them, of its type.
-        : { ...blockUrlDefaults("embedded"), sql: found["postgres"] ?? "" };
+    const urls = blockUrlsOf(
+      Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server.url])),
+      { profile, dataDir },
+    );
     await ensureDatabase(typeof urls.sql === "string" ? new Secret(urls.sql) : urls.sql);
     const env = {
       ...cleanEnvironment(),
-      ...environmentOf(dataDir, urls, profile),
+      ...environmentOf(dataDir, urls, profile === "stack" ? "stack" : "embedded"),
       WEFT_USER_ADMIN_TOKEN_FILE: join(dataDir, "admin-token"),
     };
     const add = (service: string, number: number, own: Readonly<Record<string, string>> = {}): void =>
@@ -197,4 +209,16 @@ export class World implements AsyncDisposable {
     }
     this.#ids = list.body.users.map(({ id }) => id);
   }
+}
+
+/** @param servers URLs of those that the profile takes */
+function blockUrlsOf(
+  servers: Partial<ServerUrls>,
+  { profile, dataDir }: { readonly profile: SurvivalProfile; readonly dataDir: string },
+): BlockUrls {
+  // With all five of them, of its type.
+  if (profile === "stack") return urlsOn(servers as ServerUrls, dataDir);
+  const { postgres: sql = "", consul } = servers;
+  const own = { ...blockUrlDefaults("embedded"), sql };
+  return consul === undefined ? own : { ...own, discovery: consul, configuration: consul };
 }

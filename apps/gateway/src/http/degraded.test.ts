@@ -3,6 +3,7 @@ import { SearchService } from "@weft/contracts/search";
 import { loadConfig, ManualClock, silentLog, WeftError } from "@weft/kit";
 import { withFallback } from "@weft/rpc";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Shedding } from "../limits/shedding.ts";
 import { settings } from "../settings.ts";
 import { ownLimits, token } from "../testing/edge.ts";
 import { FakeTransport } from "../testing/fake-transport.ts";
@@ -26,7 +27,14 @@ beforeAll(async () => {
     });
   const config = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0, corsOrigins: ["*"] };
   const transport = withFallback(fake, { target: "search", clock });
-  edge = createEdge({ services, transport: () => transport, config, limits: ownLimits(config), log: silentLog });
+  edge = createEdge({
+    services,
+    transport: () => transport,
+    config,
+    limits: ownLimits(config),
+    shedding: new Shedding({ service: "gateway" }),
+    log: silentLog,
+  });
   url = `http://${await edge.listen()}`;
 });
 afterAll(() => edge.drain(AbortSignal.timeout(50)));

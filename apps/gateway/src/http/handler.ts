@@ -3,6 +3,7 @@ import { type Log, WeftError } from "@weft/kit";
 import type { Transport } from "@weft/rpc";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { EdgeLimits } from "../limits/edge-limits.ts";
+import type { Shedding } from "../limits/shedding.ts";
 import type { RouteMatch } from "../routes/router.ts";
 import { type Route, routesOf } from "../routes/table.ts";
 import type { GatewayConfig } from "../settings.ts";
@@ -22,6 +23,8 @@ export interface EdgeParts {
   readonly config: GatewayConfig;
   /** Who may call how often. */
   readonly limits: EdgeLimits;
+  /** How many calls there is time for. */
+  readonly shedding: Shedding;
   readonly log: Log;
   /** Called after each answer to a path of the contracts, or to an unknown one; must not throw. */
   readonly onAnswer?: (info: AnswerInfo) => void;
@@ -49,7 +52,7 @@ export interface Stopping {
 
 /** The handler of every path that a contract may declare. */
 export function compileHandler(parts: EdgeParts, { leaving, draining }: Stopping): Handler {
-  const { services, transport, config, limits, log, onAnswer } = parts;
+  const { services, transport, config, limits, shedding, log, onAnswer } = parts;
   const router = routesOf(services);
   const targets = [...new Set(services.map(({ target }) => target))];
   const transports = new Map(targets.map((target) => [target, transport(target)]));
@@ -67,6 +70,7 @@ export function compileHandler(parts: EdgeParts, { leaving, draining }: Stopping
       } else {
         const { route, values } = match;
         template = route.binding.template.text;
+        shedding.admit(route);
         const target = transports.get(route.binding.target);
         if (target === undefined) throw new WeftError("INTERNAL", `there is no way to ${route.binding.target}`);
         const authorization = authorizationOf(request.headers.authorization, route.needsToken);

@@ -4,6 +4,7 @@ import { NotificationService } from "@weft/contracts/notification";
 import { UserService } from "@weft/contracts/user";
 import { loadConfig, silentLog, WeftError } from "@weft/kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Shedding } from "../limits/shedding.ts";
 import { settings } from "../settings.ts";
 import { ownLimits, token } from "../testing/edge.ts";
 import type { AnswerInfo } from "./handler.ts";
@@ -56,6 +57,7 @@ beforeAll(async () => {
     transport: () => transport,
     config,
     limits: ownLimits(config),
+    shedding: new Shedding({ service: "gateway" }),
     log: silentLog,
     onAnswer: (info) => answers.push(info),
   });

@@ -63,7 +63,7 @@ async function openWith(
 ): Promise<Gateway> {
   const onDecision = (decision: Decision): void => void told.push(decision);
   const limits = new EdgeLimits({ settings, service: "gateway", store, tokens, clock, onDecision });
-  const edge = open.use(await openTestEdge({}, () => limits));
+  const edge = open.use(await openTestEdge({}, { limits: () => limits }));
   edge.fake
     .on(UserService.method.getUser, ({ id }) => ({ user: { id, etag: "v1" } }))
     .on(UserService.method.deleteUser, () => ({}))

@@ -3,6 +3,7 @@ import { loadConfig, silentLog } from "@weft/kit";
 import type { CacheStore } from "@weft/state";
 import { createEdge, type Edge } from "../http/server.ts";
 import { EdgeLimits } from "../limits/edge-limits.ts";
+import { Shedding } from "../limits/shedding.ts";
 import { type GatewayConfig, settings } from "../settings.ts";
 import { FakeTransport } from "./fake-transport.ts";
 
@@ -27,18 +28,23 @@ const nobody: CacheStore = {
   delete: async () => {},
 };
 
+/** What stands before the calls of an edge. */
+export interface EdgeGuards {
+  readonly limits?: (config: GatewayConfig) => EdgeLimits;
+  readonly shedding?: Shedding;
+}
+
 /** Listens on a free port of 127.0.0.1. */
-export async function openTestEdge(
-  config: Partial<GatewayConfig> = {},
-  limitsOf: (config: GatewayConfig) => EdgeLimits = ownLimits,
-): Promise<TestEdge> {
+export async function openTestEdge(config: Partial<GatewayConfig> = {}, parts: EdgeGuards = {}): Promise<TestEdge> {
+  const { limits = ownLimits, shedding = new Shedding({ service: "gateway" }) } = parts;
   const fake = new FakeTransport();
   const full = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0, ...config };
   const edge = createEdge({
     services,
     transport: () => fake,
     config: full,
-    limits: limitsOf(full),
+    limits: limits(full),
+    shedding,
     log: silentLog,
   });
   const url = `http://${await edge.listen()}`;

@@ -146,7 +146,7 @@ export class Cluster {
     return this.#pools.pick(request, call.header, avoid);
   }
 
-  /** A unary call begins there. Methods are told apart by their names, as some take longer than others. */
+  /** A unary call begins there. Methods are told apart by their full names, as some take longer than others. */
   begin(endpoint: Endpoint, method: string): void {
     endpoint.begin(false, this.#options.now(), this.#usualTimes.of(method));
   }

@@ -31,12 +31,14 @@ export function runLoop(
     readonly durationMs: number;
     /** After this many milliseconds, and again and again, the loop stands still for a while. */
     readonly stalls?: { readonly everyMs: number; readonly forMs: number };
+    /** What a millisecond of work takes on the clock, at a time: more than one on a machine that others fill. Default 1. */
+    readonly slowness?: (nowMs: number) => number;
     readonly random: () => number;
   },
 ): readonly Outcome[] {
   const { turns = new LoopTurns(), admission = new Admission({}, () => true) } = parts;
   const { cameMs = (nowMs: number, waitMs: number) => nowMs - waitMs / 2 } = parts;
-  const { workMs, rate, priority: choose, random, stalls } = options;
+  const { workMs, rate, priority: choose, random, stalls, slowness = () => 1 } = options;
   const method = "only";
   const outcomes: Outcome[] = [];
   const gapMs = (nowMs: number): number => (-Math.log(1 - random()) * 1_000) / rate(nowMs);
@@ -58,6 +60,11 @@ export function runLoop(
     }
     if (nextMs > nowMs) continue;
     const startedMs = nowMs;
+    let workedMs = 0;
+    const work = (ms: number): void => {
+      workedMs += ms;
+      nowMs += ms * slowness(startedMs);
+    };
     turns.start(startedMs, { hasRested, rounds: 1 });
     const came = cameMs(nowMs, turns.waitMs);
     const taken: { arrivedMs: number; priority: Priority }[] = [];
@@ -69,14 +76,15 @@ export function runLoop(
         taken.push(call);
         continue;
       }
-      nowMs += refusalMs;
+      work(refusalMs);
+      turns.refused(refusalMs);
       outcomes.push({ ...call, method, tookMs: undefined });
     }
     for (const call of taken) {
-      nowMs += workMs;
+      work(workMs);
       waiting.push({ ...call, cameMs: came, doneMs: nowMs + options.waitMs });
     }
-    turns.end(nowMs - startedMs);
+    turns.end(workedMs);
     if (stalls !== undefined && nowMs >= stallMs) {
       nowMs += stalls.forMs;
       stallMs = nowMs + stalls.everyMs;

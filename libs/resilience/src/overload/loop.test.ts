@@ -67,6 +67,25 @@ describe("an event loop under five times of what it can do", () => {
     expect(outcomes.filter(({ tookMs }) => tookMs === undefined)).toEqual([]);
   });
 
+  test.each([1, 2, 3])("that others fill besides, does not take it for one that stood still (%i)", (seed) => {
+    const outcomes = runLoop(
+      {},
+      {
+        workMs: 4.1,
+        waitMs: 20,
+        rate: (nowMs) => (nowMs < fromMs ? 60 : 400),
+        slowness: (nowMs) => (nowMs < fromMs ? 1 : 3),
+        priority: () => "interactive",
+        durationMs: toMs,
+        random: seeded(seed),
+      },
+    );
+    const late = outcomes.filter(({ arrivedMs }) => arrivedMs > fromMs + 3_000);
+    const times = late.flatMap(({ tookMs }) => tookMs ?? []).sort((a, b) => a - b);
+    expect(times.length / (toMs - fromMs - 3_000)).toBeGreaterThan(0.06);
+    expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(1_000);
+  });
+
   test.each<[string, () => LoopParts]>([
     ["takes any number of calls a turn", () => ({ turns: new LoopTurns({ maxTurnMs: 1e9 }) })],
     ["takes hardly any calls", () => ({ admission: new Admission({ minLimit: 2, maxLimit: 2 }) })],

@@ -124,6 +124,12 @@ describe("turns of the event loop", () => {
     readonly tiredMs?: number;
     /** Calls that came in the turn before then. Default more than a few. */
     readonly before?: number;
+    /** Of the turn's work, for calls like these. */
+    readonly share?: number;
+    /** Default: unless it is tired. */
+    readonly hasRested?: boolean;
+    /** Default 0. */
+    readonly refusalMs?: number;
   }
 
   /** A turn that takes all it may of `offered` calls; each costs `costMs`. What it took, and when it ended. */
@@ -132,16 +138,22 @@ describe("turns of the event loop", () => {
       turns.start(startMs - how.tiredMs, { hasRested: true, rounds: 1 });
       for (let call = 0; call < (how.before ?? 1_000); call += 1) turns.offer();
     }
-    turns.start(startMs, { hasRested: how.tiredMs === undefined, rounds: 1 });
+    turns.start(startMs, { hasRested: how.hasRested ?? how.tiredMs === undefined, rounds: 1 });
+    const { refusalMs = 0 } = how;
     let taken = 0;
+    let workedMs = 0;
     for (let call = 0; call < how.offered; call += 1) {
-      if (!turns.offer()) continue;
+      if (!turns.offer(how.share)) {
+        workedMs += refusalMs;
+        turns.refused(refusalMs);
+        continue;
+      }
       turns.take();
       taken += 1;
+      workedMs += how.costMs;
     }
-    const endMs = startMs + taken * how.costMs;
-    turns.end(endMs - startMs);
-    return { taken, endMs };
+    turns.end(workedMs);
+    return { taken, endMs: startMs + workedMs };
   }
 
   function warm(costMs: number, maxTurnMs: number): LoopTurns {
@@ -178,6 +190,13 @@ describe("turns of the event loop", () => {
     );
   });
 
+  test("T2 calls that may fill a share of the time find less of it, and none after others took more", () => {
+    expect(turn(warm(5, 100), 10_000, { tiredMs: 101, offered: 1_000, costMs: 5, share: 0.7 }).taken).toBe(14);
+    const turns = warm(5, 100);
+    turn(turns, 10_000, { tiredMs: 101, offered: 14, costMs: 5 });
+    expect([turns.offer(0.7), turns.offer()]).toEqual([false, true]);
+  });
+
   test("T3 few callers are all taken, whatever their calls cost", () => {
     const turns = warm(50, 40);
     for (let at = 0, startMs = 10_000; at < 20; at += 1) {
@@ -211,6 +230,42 @@ describe("turns of the event loop", () => {
     }
     expect(taken).toBe(8);
     expect(turn(warm(5, 40), 100_000, { tiredMs: 60_000, offered: 1_000, costMs: 5 }).taken).toBe(200);
+  });
+
+  test("T4 a loop that stands still again and again without a rest gets no more for it than a second", () => {
+    const turns = warm(5, 40);
+    let startMs = 10_000;
+    const taken: number[] = [];
+    for (let at = 0; at < 30; at += 1) {
+      const how = { ...(at === 0 && { tiredMs: 800 }), hasRested: false, offered: 1_000, costMs: 5 };
+      const next = turn(turns, startMs, how);
+      taken.push(next.taken);
+      startMs = next.endMs + 700;
+    }
+    expect(taken[0]).toBe(80);
+    expect(taken.reduce((sum, count) => sum + count * 5, 0)).toBeLessThan(30 * 40 + 4 * 1_000);
+    expect(taken.slice(20)).toEqual(Array(10).fill(8));
+  });
+
+  test("T5 what refusals cost takes nothing from the calls that are taken", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.2, max: 10, noNaN: true }),
+        fc.double({ min: 0.02, max: 0.15, noNaN: true }),
+        fc.integer({ min: 300, max: 2_000 }),
+        (costMs, refusalMs, offered) => {
+          const turns = warm(costMs, 40);
+          let startMs = 10_000;
+          for (let at = 0; at < 40; at += 1) {
+            const how = { ...(at === 0 && { tiredMs: 101 }), hasRested: false, offered, costMs, refusalMs };
+            const { taken, endMs } = turn(turns, startMs, how);
+            expect(taken).toBeGreaterThanOrEqual(Math.min(offered, Math.floor(40 / costMs) - 1));
+            if (at > 8) expect(taken).toBeLessThanOrEqual(Math.max(1, (40 / costMs) * 1.2));
+            startMs = endMs;
+          }
+        },
+      ),
+    );
   });
 
   test("T2 five times the load does not make turns longer and longer", () => {

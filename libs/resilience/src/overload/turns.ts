@@ -12,12 +12,15 @@ const graceMs = 100;
 /** Turns that are remembered; before as many nothing is known. */
 const remembered = 8;
 
+/** How much of what refusals cost is known anew by one more of them. */
+const refusalWeight = 0.05;
+
 /** A turn may take as many calls, whatever they cost, when no more came in the one before. */
 const few = 20;
 
 /**
  * Of the time that a loop stood still, the share that it may work to catch up, and of that the share left to each turn
- * after it: a backlog that gets smaller is none of overload's. At most so long a turn, in milliseconds.
+ * after it: a backlog that gets smaller is none of overload's. So long in all from one rest to the next, in milliseconds.
  */
 const catchUpShare = 0.5;
 const catchUpFall = 0.75;
@@ -34,7 +37,9 @@ const maxCatchUpMs = 1_000;
  * - T2 A later one takes on `maxTurnMs` of work, and always at least one call.
  * - T3 While no more than twenty calls come in a turn all are taken: so few callers wait for each other, and no longer.
  * - T4 After the loop stood still for more than 100 ms (garbage, a machine busy with others, a handler that computes) a
- *   turn takes on half of that time, and those after it less and less: what came meanwhile is no overload either.
+ *   turn takes on half of that time, and those after it less and less: what came meanwhile is no overload either. One
+ *   second in all until the loop rests again: a machine that always gives less than is asked of it is overloaded.
+ * - T5 What refusals cost is none of the cost of calls: many of them don't make the calls that are taken fewer and fewer.
  *
  * Milliseconds of a monotonic clock.
  */
@@ -43,12 +48,14 @@ export class LoopTurns {
   readonly #costsMs: number[] = [];
   #next = 0;
   #costMs = 0;
+  #refusalMs = 0;
   #startedMs = 0;
   #restedMs = 0;
   #offered = 0;
   #taken = 0;
   #freeCalls = 1;
   #allowedMs = 0;
+  #grantedMs = 0;
   #isTight = false;
   #waitMs = 0;
 
@@ -61,10 +68,15 @@ export class LoopTurns {
     return this.#waitMs;
   }
 
-  /** One more has come in this turn: whether there is room for it. */
-  offer(): boolean {
+  /**
+   * One more has come in this turn: whether there is room for it.
+   *
+   * @param share of a turn's work that may be filled with calls like this one; default 1
+   */
+  offer(share = 1): boolean {
     this.#offered += 1;
-    return !this.#isTight || this.#taken < this.#freeCalls || (this.#taken + 1) * this.#costMs <= this.#allowedMs;
+    const hasTime = (this.#taken + 1) * this.#costMs <= this.#allowedMs * share;
+    return !this.#isTight || this.#taken < this.#freeCalls || hasTime;
   }
 
   configure({ maxTurnMs = turnDefaults.maxTurnMs }: TurnOptions): void {
@@ -79,10 +91,13 @@ export class LoopTurns {
    */
   start(nowMs: number, { hasRested, rounds }: { readonly hasRested: boolean; readonly rounds: number }): void {
     // A loop that rested had emptied its sockets; otherwise they filled since it last looked.
-    if (hasRested) this.#restedMs = nowMs;
+    if (hasRested) {
+      this.#restedMs = nowMs;
+      this.#grantedMs = 0;
+    }
     this.#isTight = nowMs - this.#restedMs > graceMs;
     this.#waitMs = hasRested ? 0 : (nowMs - this.#startedMs) / Math.max(1, rounds);
-    this.#allowedMs = Math.max(this.#maxTurnMs, Math.min(maxCatchUpMs, this.#catchUpMs()));
+    this.#allowedMs = Math.max(this.#maxTurnMs, this.#catchUpMs());
     this.#freeCalls = this.#offered <= few ? few : 1;
     this.#startedMs = nowMs;
     this.#offered = 0;
@@ -94,18 +109,27 @@ export class LoopTurns {
     this.#taken += 1;
   }
 
+  /** What a refusal took, in milliseconds of processor time. */
+  refused(tookMs: number): void {
+    this.#refusalMs += (tookMs - this.#refusalMs) * (this.#refusalMs === 0 ? 1 : refusalWeight);
+  }
+
   /** All that came in this turn was worked on. @param workedMs processor time since its start */
   end(workedMs: number): void {
     if (this.#taken === 0) return;
-    this.#costsMs[this.#next] = workedMs / this.#taken;
+    // One costs less than a call that is taken, so less than either on average.
+    const refusalMs = Math.min(this.#refusalMs, workedMs / this.#offered);
+    this.#costsMs[this.#next] = (workedMs - (this.#offered - this.#taken) * refusalMs) / this.#taken;
     this.#next = (this.#next + 1) % remembered;
     if (this.#costsMs.length === remembered) this.#costMs = Math.min(...this.#costsMs);
   }
 
   /** Work that makes good for a time in which the loop stood still. */
   #catchUpMs(): number {
-    const stoodMs = this.#waitMs - this.#taken * this.#costMs;
-    const fresh = stoodMs > graceMs ? stoodMs * catchUpShare : 0;
+    const workMs = this.#taken * this.#costMs + (this.#offered - this.#taken) * this.#refusalMs;
+    const stoodMs = this.#waitMs - workMs;
+    const fresh = stoodMs > graceMs ? Math.min(stoodMs * catchUpShare, maxCatchUpMs - this.#grantedMs) : 0;
+    this.#grantedMs += fresh;
     return Math.max(fresh, Math.min(this.#allowedMs, this.#waitMs) * catchUpFall);
   }
 }

@@ -48,7 +48,7 @@ export const overloadShape = shape.object<OverloadOptions>({
         default: turnDefaults.maxTurnMs,
         min: 1,
         max: maxMs,
-        about: "Work that one turn of the event loop takes on while it does not come to rest.",
+        about: "Work that one turn of the event loop takes on while it does not come to rest; the gateway's default is 100.",
       }),
     },
     "How much it takes on at once.",

@@ -20,6 +20,7 @@ export class Attempt implements LinkedTry {
   readonly #breaker: Breaker;
   readonly #pass: BreakerPass;
   readonly #method: DescMethod;
+  readonly #path: string;
   /** Undefined from the moment that nobody waits for it any more. */
   #owner: AttemptOwner | undefined;
 
@@ -31,12 +32,13 @@ export class Attempt implements LinkedTry {
     this.#pass = pass;
     this.startedMs = nowMs;
     this.#method = method;
+    this.#path = path;
     this.raw = link.createCall(path);
   }
 
   start(metadata: Metadata, bytes: Buffer): void {
     const { link, raw } = this;
-    this.#way.pool.cluster.begin(link.endpoint, this.#method.name);
+    this.#way.pool.cluster.begin(link.endpoint, this.#path);
     link.begin(this, true);
     raw.start(metadata, this);
     raw.startRead();
@@ -52,7 +54,7 @@ export class Attempt implements LinkedTry {
     this.#owner = undefined;
     const { endpoint } = this.link;
     this.link.settle();
-    this.#way.pool.cluster.end(endpoint, this.#method.name, outcome, nowMs - this.startedMs);
+    this.#way.pool.cluster.end(endpoint, this.#path, outcome, nowMs - this.startedMs);
     this.#breaker.leave(this.#pass, isLost ? "cancelled" : outcome, { nowMs, instance: endpoint.facts.id });
   }
 

@@ -4,13 +4,13 @@ import type { Clock } from "@weft/kit";
 import {
   Admission,
   DegradeScore,
-  LoopTurns,
   type OnDecision,
   overloadDefaults,
   type OverloadOptions,
   type Priority,
 } from "@weft/resilience";
 import type { MethodPlan } from "./plan.ts";
+import { ProcessTurns } from "./turns.ts";
 
 /** How a server is doing. */
 export interface ServerStats {
@@ -34,8 +34,6 @@ export interface ServerStats {
 const measureEveryMs = 1_000;
 /** Busier than this, a process is slow by its own doing. */
 const saturatedShare = 0.9;
-/** An event loop that waited for less than this, in milliseconds, had no rest: it always looks once. */
-const restMs = 1;
 
 /**
  * The load of a server: who is taken, and how much strain it is under. The processor counts as busy as the event loop
@@ -46,12 +44,9 @@ export class ServerLoad {
   readonly #clock: Clock;
   readonly #onDecision: OnDecision | undefined;
   readonly #admission: Admission;
-  readonly #turns: LoopTurns;
+  readonly #turns: ProcessTurns;
   readonly #score: DegradeScore;
   #pressedCpuShare: number;
-  #inTurn = false;
-  #idleMs = 0;
-  #round = 0;
   #timer: NodeJS.Timeout | undefined;
   #utilization = performance.eventLoopUtilization();
   #cpu = process.cpuUsage();
@@ -70,7 +65,7 @@ export class ServerLoad {
     this.#onDecision = onDecision;
     this.#measuredMs = clock.monotonic();
     this.#admission = new Admission(overload.concurrency, () => this.#loopShare() > saturatedShare);
-    this.#turns = new LoopTurns(overload.turns);
+    this.#turns = new ProcessTurns(overload.turns);
     this.#score = new DegradeScore(overload.degrade);
     this.#pressedCpuShare = overload.pressedCpuShare ?? overloadDefaults.pressedCpuShare;
   }
@@ -101,19 +96,16 @@ export class ServerLoad {
    */
   take(plan: MethodPlan, priority: Priority): number | undefined {
     const nowMs = this.#clock.monotonic();
-    this.#startTurn(nowMs);
     this.#arm();
     this.#calls += 1;
     const isUnary = plan.method.methodKind === "unary";
-    if (!this.#turns.offer() && priority !== "critical") {
+    if (!this.#turns.offer(nowMs) && priority !== "critical") {
       this.#admission.refuse(priority);
       return this.#refused(plan, "event loop");
     }
     const taken = isUnary ? this.#admission.tryCall(priority, nowMs) : this.#admission.tryStream(priority, nowMs);
     if (!taken) return this.#refused(plan, "concurrency");
-    this.#turns.take();
-    // It came at some time while the loop did not look: on average half of it ago.
-    return nowMs - this.#turns.waitMs / 2;
+    return nowMs - this.#turns.take();
   }
 
   /** A unary call that was taken has ended. */
@@ -137,22 +129,6 @@ export class ServerLoad {
   #refused(plan: MethodPlan, reason: string): undefined {
     this.#errors += 1;
     this.#onDecision?.({ kind: "shed", target: this.#name, method: plan.name, reason });
-  }
-
-  #startTurn(nowMs: number): void {
-    if (this.#inTurn) return;
-    this.#inTurn = true;
-    const { idleTime, uvMetricsInfo } = performance.nodeTiming;
-    const rounds = uvMetricsInfo.loopCount - this.#round;
-    this.#round = uvMetricsInfo.loopCount;
-    this.#turns.start(nowMs, { hasRested: idleTime - this.#idleMs >= restMs, rounds });
-    const before = process.threadCpuUsage();
-    setImmediate(() => {
-      this.#inTurn = false;
-      this.#idleMs = performance.nodeTiming.idleTime;
-      const { user, system } = process.threadCpuUsage(before);
-      this.#turns.end((user + system) / 1_000);
-    });
   }
 
   #loopShare(): number {

@@ -33,7 +33,6 @@ export function planOf(method: DescMethod, handler: AnyHandler | undefined): Met
   }
   const { timeoutMs, policy } = contractOf(method);
   const { access, stream, rateClass } = policy;
-  const isBatch = rateClass === RateClass.BULK || rateClass === RateClass.STREAM;
   return {
     method,
     name,
@@ -43,6 +42,11 @@ export function planOf(method: DescMethod, handler: AnyHandler | undefined): Met
     access,
     open: access?.rule.case === "public",
     endless: stream.case === "serverSentEvents",
-    priority: isBatch ? "batch" : "interactive",
+    priority: usualPriority(rateClass),
   };
+}
+
+/** Of calls of a rate class, where nobody says otherwise. */
+export function usualPriority(rateClass: RateClass): Exclude<Priority, "critical"> {
+  return rateClass === RateClass.BULK || rateClass === RateClass.STREAM ? "batch" : "interactive";
 }
