@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { UserService } from "@weft/contracts/user";
-import type { Decision } from "@weft/resilience";
+import { type Decision, readOverload } from "@weft/resilience";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestEdge, type TestEdge, token } from "../testing/edge.ts";
 import { Shedding } from "./shedding.ts";
@@ -65,8 +65,9 @@ describe("a gateway with more calls than time", () => {
   test("refuses some, says when to come back, and takes all when it has time again", async () => {
     // Connections are made one in a turn, so a crowd has to be connected before it can come at once.
     await flood(callers, 1);
+    // And what calls cost has to be known.
     costMs = 5;
-    expect((await flood(1, 10)).map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect((await flood(1, 50)).map(({ status }) => status)).toEqual(Array(50).fill(200));
     const answers = await flood(callers, 8);
     const refused = answers.filter(({ status }) => status === 429);
     expect(answers.filter(({ status }) => status === 200).length + refused.length).toBe(callers * 8);
@@ -80,6 +81,11 @@ describe("a gateway with more calls than time", () => {
       reason: "event loop",
     });
     expect((await flood(1, 10)).map(({ status }) => status)).toEqual(Array(10).fill(200));
+  });
+
+  test("takes on as much as before when other settings of overload are made", () => {
+    const read = readOverload({ concurrency: { maxLimit: 500 } });
+    expect("value" in read && read.value.turns).toEqual({});
   });
 
   test("refuses nobody when it may take on as much as comes", async () => {

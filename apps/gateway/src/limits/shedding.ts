@@ -8,15 +8,15 @@ export interface SheddingOptions {
   readonly service: string;
   readonly onDecision?: OnDecision;
   readonly clock?: Clock;
-  /** Default: 100 ms of work for a turn. */
+  /** Default: 60 ms of work for a turn. */
   readonly turns?: TurnOptions;
 }
 
 /**
  * Work for one turn of a loop without rest, in milliseconds of processor time, where settings don't say. More than that
- * of a server: its calls are many and cheap, and a few hundred callers without a pause are no overload.
+ * of a server: its calls are many and cheap, and two hundred callers without a pause are no overload.
  */
-const maxTurnMs = 100;
+const maxTurnMs = 60;
 
 /** The share of it that calls may fill before one of a priority is refused. */
 const shares = { interactive: 1, batch: 0.7 } as const;
@@ -33,6 +33,8 @@ export class Shedding {
   readonly #onDecision: OnDecision;
   readonly #clock: Clock;
   readonly #turns: ProcessTurns;
+  /** Calls turned down since the start. */
+  readonly shed = { interactive: 0, batch: 0 };
   #refused = 0;
 
   constructor({ service, onDecision = () => {}, clock = systemClock, turns }: SheddingOptions) {
@@ -55,6 +57,8 @@ export class Shedding {
       this.#turns.take();
       return;
     }
+    this.#turns.refuse();
+    this.shed[priority] += 1;
     this.#onDecision({ kind: "shed", target: this.#service, method: contract.name, reason: "event loop" });
     const waits = retryAfterSeconds[priority];
     this.#refused = (this.#refused + 1) % waits.length;

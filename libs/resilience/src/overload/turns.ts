@@ -9,11 +9,14 @@ export const turnDefaults = { maxTurnMs: 40 } as const;
 /** For so long without a rest, in milliseconds, a loop takes whatever comes: it may be a burst. */
 const graceMs = 100;
 
-/** Turns that are remembered; before as many nothing is known. */
+/** Measurements of cost that are remembered; before as many nothing is known. */
 const remembered = 8;
 
-/** How much of what refusals cost is known anew by one more of them. */
-const refusalWeight = 0.05;
+/** Turns are measured together until they are as long, in milliseconds: clocks of processor time go by ticks of 1 to 10. */
+const leastMeasuredMs = 20;
+
+/** By so much the cost of a refusal is corrected by one of them, up or down: what half of them stay below is found so. */
+const refusalStep = 1.02;
 
 /** A turn may take as many calls, whatever they cost, when no more came in the one before. */
 const few = 20;
@@ -37,8 +40,9 @@ const maxCatchUpMs = 1_000;
  * - T2 A later one takes on `maxTurnMs` of work, and always at least one call.
  * - T3 While no more than twenty calls come in a turn all are taken: so few callers wait for each other, and no longer.
  * - T4 After the loop stood still for more than 100 ms (garbage, a machine busy with others, a handler that computes) a
- *   turn takes on half of that time, and those after it less and less: what came meanwhile is no overload either. One
- *   second in all until the loop rests again: a machine that always gives less than is asked of it is overloaded.
+ *   turn takes on half of that time, and each after it a quarter less: what came meanwhile is no overload either. Until
+ *   the loop rests again one second is granted so, which is four with what falls off: a machine that always gives less
+ *   than is asked of it is overloaded.
  * - T5 What refusals cost is none of the cost of calls: many of them don't make the calls that are taken fewer and fewer.
  *
  * Milliseconds of a monotonic clock.
@@ -49,6 +53,10 @@ export class LoopTurns {
   #next = 0;
   #costMs = 0;
   #refusalMs = 0;
+  // Since cost was last measured
+  #workedMs = 0;
+  #worked = 0;
+  #turnedDown = 0;
   #startedMs = 0;
   #restedMs = 0;
   #offered = 0;
@@ -109,18 +117,23 @@ export class LoopTurns {
     this.#taken += 1;
   }
 
-  /** What a refusal took, in milliseconds of processor time. */
+  /** What a refusal took, about, in milliseconds. */
   refused(tookMs: number): void {
-    this.#refusalMs += (tookMs - this.#refusalMs) * (this.#refusalMs === 0 ? 1 : refusalWeight);
+    if (this.#refusalMs === 0) this.#refusalMs = tookMs;
+    else this.#refusalMs *= tookMs > this.#refusalMs ? refusalStep : 1 / refusalStep;
   }
 
   /** All that came in this turn was worked on. @param workedMs processor time since its start */
   end(workedMs: number): void {
-    if (this.#taken === 0) return;
-    // One costs less than a call that is taken, so less than either on average.
-    const refusalMs = Math.min(this.#refusalMs, workedMs / this.#offered);
-    this.#costsMs[this.#next] = (workedMs - (this.#offered - this.#taken) * refusalMs) / this.#taken;
+    this.#workedMs += workedMs;
+    this.#worked += this.#taken;
+    this.#turnedDown += this.#offered - this.#taken;
+    if (this.#workedMs < leastMeasuredMs || this.#worked === 0) return;
+    // A refusal costs less than a call that is taken, so less than either on average.
+    const refusalMs = Math.min(this.#refusalMs, this.#workedMs / (this.#worked + this.#turnedDown));
+    this.#costsMs[this.#next] = (this.#workedMs - this.#turnedDown * refusalMs) / this.#worked;
     this.#next = (this.#next + 1) % remembered;
+    this.#workedMs = this.#worked = this.#turnedDown = 0;
     if (this.#costsMs.length === remembered) this.#costMs = Math.min(...this.#costsMs);
   }
 

@@ -45,10 +45,10 @@ export const overloadShape = shape.object<OverloadOptions>({
   turns: shape.object<TurnOptions>(
     {
       maxTurnMs: shape.number({
-        default: turnDefaults.maxTurnMs,
+        default: undefined,
         min: 1,
         max: maxMs,
-        about: "Work that one turn of the event loop takes on while it does not come to rest; the gateway's default is 100.",
+        about: `Work that one turn of the event loop takes on while it does not come to rest. Unset: ${turnDefaults.maxTurnMs}, at the gateway 60.`,
       }),
     },
     "How much it takes on at once.",

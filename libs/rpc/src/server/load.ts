@@ -127,6 +127,7 @@ export class ServerLoad {
   }
 
   #refused(plan: MethodPlan, reason: string): undefined {
+    this.#turns.refuse();
     this.#errors += 1;
     this.#onDecision?.({ kind: "shed", target: this.#name, method: plan.name, reason });
   }

@@ -10,9 +10,8 @@ export class ProcessTurns {
   #inTurn = false;
   #idleMs = 0;
   #round = 0;
-  /** Since refusals were last measured. */
-  #refusals = 0;
-  #isOnlyRefusing = false;
+  /** When the call before was turned down, if it was, and in this turn. */
+  #refusedMs: number | undefined;
 
   constructor(options?: TurnOptions) {
     this.#turns = new LoopTurns(options);
@@ -24,16 +23,17 @@ export class ProcessTurns {
   }
 
   /**
-   * One more call has come: whether there is room for it in this turn.
+   * One more call has come: whether there is room for it in this turn. Whoever asks goes on to {@link take} or
+   * {@link refuse} it.
    *
    * @param nowMs milliseconds of a monotonic clock
    * @param share see {@link LoopTurns.offer}
    */
   offer(nowMs: number, share?: number): boolean {
     this.#start(nowMs);
-    const hasRoom = this.#turns.offer(share);
-    if (!hasRoom) this.#measureRefusal();
-    return hasRoom;
+    if (this.#refusedMs !== undefined) this.#turns.refused(performance.now() - this.#refusedMs);
+    this.#refusedMs = undefined;
+    return this.#turns.offer(share);
   }
 
   /**
@@ -43,20 +43,12 @@ export class ProcessTurns {
    */
   take(): number {
     this.#turns.take();
-    this.#isOnlyRefusing = false;
     return this.#turns.waitMs / 2;
   }
 
-  /** By what is done until this piece of JavaScript ends, in which nothing else is if nobody is taken. */
-  #measureRefusal(): void {
-    this.#refusals += 1;
-    if (this.#refusals > 1) return;
-    this.#isOnlyRefusing = true;
-    const before = process.threadCpuUsage();
-    process.nextTick(() => {
-      if (this.#isOnlyRefusing) this.#turns.refused(millisecondsSince(before) / this.#refusals);
-      this.#refusals = 0;
-    });
+  /** The call that came last is turned down. What that takes is the time until the next one comes in the same turn. */
+  refuse(): void {
+    this.#refusedMs = performance.now();
   }
 
   #start(nowMs: number): void {
@@ -69,14 +61,10 @@ export class ProcessTurns {
     const before = process.threadCpuUsage();
     setImmediate(() => {
       this.#inTurn = false;
+      this.#refusedMs = undefined;
       this.#idleMs = performance.nodeTiming.idleTime;
-      this.#turns.end(millisecondsSince(before));
+      const { user, system } = process.threadCpuUsage(before);
+      this.#turns.end((user + system) / 1_000);
     });
   }
-}
-
-/** Processor time of this thread. */
-function millisecondsSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.threadCpuUsage(before);
-  return (user + system) / 1_000;
 }
