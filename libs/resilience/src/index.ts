@@ -1,5 +1,6 @@
 export type { PickRequest } from "./balancing/balancer.ts";
-export { type CallFacts, Cluster, type ClusterOptions, type ClusterPolicy } from "./balancing/cluster.ts";
+export { Cluster } from "./balancing/cluster.ts";
+export type { CallFacts, ClusterOptions, ClusterPolicy } from "./balancing/cluster-options.ts";
 export type { ClusterDescription, EndpointDescription, EndpointState } from "./balancing/describe.ts";
 export { Endpoint, type EndpointFacts, type Outcome } from "./balancing/endpoint.ts";
 export {
@@ -15,6 +16,7 @@ export {
   type BreakerParts,
   type BreakerPass,
   type BreakerState,
+  type BreakerWaiter,
   type ClosedState,
   type HalfOpenState,
   type OpenState,

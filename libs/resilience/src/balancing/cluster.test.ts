@@ -1,127 +1,38 @@
 import { describeLaws, describeMutants, type Mutant } from "@weft/kit/testing";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import type { Decision } from "../decision.ts";
-import { Cluster, type ClusterOptions, type ClusterPolicy } from "./cluster.ts";
-import type { Endpoint, Outcome } from "./endpoint.ts";
-import { factsOf, isLikely, law, seededRandom, type Subject, subjectOf } from "./fixture.ts";
+import { expect } from "vitest";
+import type { Cluster } from "./cluster.ts";
+import type { ClusterPolicy } from "./cluster-options.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { countOf, factsOf, isLikely, law, seededRandom, type Subject, subjectOf } from "./fixture.ts";
+import { hashText } from "./hash.ts";
 import { balancingPolicies, isByKey } from "./options.ts";
-
-type Make = (options: ClusterOptions) => Cluster;
-const right: Make = (options) => new Cluster(options);
-
-/** A cluster with a clock that stands still, and the calls that run there. */
-class World {
-  nowMs = 0;
-  readonly decisions: Decision[] = [];
-  readonly cluster: Cluster;
-  readonly marked = { unavailable: new Set<Endpoint>(), suspect: new Set<Endpoint>(), draining: new Set<Endpoint>() };
-  readonly running: Endpoint[] = [];
-
-  constructor(make: Make, seed: number, policy: ClusterPolicy = {}, caller: ClusterOptions["caller"] = { id: "me" }) {
-    this.cluster = make({
-      target: "user",
-      now: () => this.nowMs,
-      random: seededRandom(seed),
-      onDecision: (decision) => void this.decisions.push(decision),
-      caller,
-      policy,
-    });
-  }
-
-  get endpoints(): readonly Endpoint[] {
-    return [...this.cluster.endpoints];
-  }
-
-  mark(kind: "unavailable" | "suspect" | "draining", endpoint: Endpoint, isMarked: boolean): void {
-    if (isMarked) this.marked[kind].add(endpoint);
-    else this.marked[kind].delete(endpoint);
-    if (kind === "unavailable") this.cluster.setAvailable(endpoint, !isMarked);
-    if (kind === "suspect") this.cluster.setSuspect(endpoint, isMarked);
-    if (kind === "draining") this.cluster.setDraining(endpoint, isMarked);
-  }
-
-  call(outcome: Outcome, endpoint = this.cluster.pick({})): void {
-    if (endpoint === undefined) return;
-    this.cluster.begin(endpoint, "Get");
-    this.nowMs += 1;
-    this.cluster.end(endpoint, "Get", outcome, 1);
-  }
-
-  ejected(): Set<string> {
-    const { endpoints } = this.cluster.describe();
-    return new Set(endpoints.filter(({ readmittedInMs }) => readmittedInMs !== undefined).map(({ id }) => id));
-  }
-}
-
-const policies: fc.Arbitrary<ClusterPolicy> = fc.record({
-  balancing: fc.record({
-    policy: fc.constantFrom(...balancingPolicies),
-    panicShare: fc.constantFrom(0, 0.5, 1),
-    subsetSize: fc.constantFrom(2, 20),
-    zoneMinInstances: fc.constantFrom(1, 6),
-  }),
-  split: fc.constantFrom({}, { v2: 10 }, { v1: 50, v2: 50 }, { nobody: 100 }),
-  routes: fc.constantFrom([], [{ header: "x-version", equals: "v2", version: "v2" }]),
-});
-
-const step = fc.oneof(
-  fc.record({ kind: fc.constant("list" as const), members: fc.uniqueArray(fc.nat(7)) }),
-  fc.record({
-    kind: fc.constantFrom("unavailable" as const, "suspect" as const, "draining" as const),
-    at: fc.nat(7),
-    isMarked: fc.boolean(),
-  }),
-  fc.record({
-    kind: fc.constant("call" as const),
-    outcome: fc.constantFrom<Outcome>("ok", "failure", "failure", "refused", "cancelled"),
-    times: fc.integer({ min: 1, max: 20 }),
-    key: fc.constantFrom(undefined, "a", "b"),
-    header: fc.constantFrom(undefined, "v2"),
-  }),
-  fc.record({ kind: fc.constant("configure" as const), policy: policies }),
-  fc.record({ kind: fc.constant("pass" as const), ms: fc.constantFrom(1, 1000, 40_000) }),
-);
-const steps = fc.array(step, { minLength: 5, maxLength: 40, size: "max" });
-
-const instances = Array.from({ length: 8 }, (_, at) =>
-  factsOf(`${at}`, { version: at % 3 === 0 ? "v2" : "v1", zone: `${at % 2}`, weight: 1 + (at % 2) }),
-);
-
-type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
-
-/** Plays a history, and looks at each pick. */
-function play(world: World, plan: readonly Step[], onPick: (picked: Endpoint | undefined) => void): void {
-  world.cluster.update(instances.slice(0, 3));
-  for (const next of plan) {
-    if (next.kind === "list") world.cluster.update(instances.filter((_, at) => next.members.includes(at)));
-    else if (next.kind === "configure") world.cluster.configure(next.policy);
-    else if (next.kind === "pass") world.nowMs += next.ms;
-    else if (next.kind === "call") {
-      for (let turn = 0; turn < next.times; turn += 1) {
-        const picked = world.cluster.pick({ key: next.key, header: () => next.header });
-        onPick(picked);
-        world.call(next.outcome, picked);
-      }
-    } else {
-      const endpoint = world.endpoints.find(({ facts }) => facts.id === `${next.at}`);
-      if (endpoint !== undefined) world.mark(next.kind, endpoint, next.isMarked);
-    }
-  }
-}
+import { subsetOf } from "./subset.ts";
+import {
+  canaries,
+  instances,
+  layouts,
+  type Make,
+  manyOf,
+  play,
+  policies,
+  right,
+  steps,
+  World,
+} from "./cluster.fixture.ts";
 
 const laws = [
   law<Make>("C1 a call goes to somebody who may take it, or, in panic, to somebody who is connected", (make) => {
     fc.assert(
       fc.property(fc.integer(), policies, steps, (seed, policy, plan) => {
         const world = new World(make, seed, policy);
-        const { unavailable, suspect, draining } = world.marked;
+        const { unavailable, suspect, unready } = world.marked;
         play(world, plan, (picked) => {
           if (picked === undefined) return;
           expect(world.endpoints).toContain(picked);
           expect(unavailable.has(picked)).toBe(false);
-          const others = world.endpoints.filter((endpoint) => !unavailable.has(endpoint) && !draining.has(endpoint));
-          if (draining.has(picked)) expect(others).toEqual([]);
+          const others = world.endpoints.filter((endpoint) => !unavailable.has(endpoint) && !unready.has(endpoint));
+          if (unready.has(picked)) expect(others).toEqual([]);
           if (world.cluster.describe().isPanic) return;
           expect(suspect.has(picked)).toBe(false);
           expect(world.ejected().has(picked.facts.id)).toBe(false);
@@ -212,6 +123,70 @@ const laws = [
       }),
     );
   }),
+  law<Make>("C7 callers of all zones together load every instance alike, however unequal the zones", (make) => {
+    fc.assert(
+      fc.property(fc.integer(), fc.constantFrom(...balancingPolicies), layouts, (seed, policy, layout) => {
+        fc.pre(!isByKey(policy));
+        const members = layout.flatMap((size, zone) =>
+          Array.from({ length: size }, (_, at) => factsOf(`${zone}-${at}`, { zone: `${zone}` })),
+        );
+        const calls = 1_000;
+        const load = layout.map(() => 0);
+        layout.forEach((size, zone) => {
+          const world = new World(make, seed + zone, { balancing: { policy } }, { id: `${zone}`, zone: `${zone}` });
+          world.cluster.update(members);
+          const picks = countOf(calls, () => world.cluster.pick({})?.facts.zone);
+          layout.forEach((_, at) => (load[at] = (load[at] ?? 0) + (picks.get(`${at}`) ?? 0)));
+          // As many as possible stay.
+          const kept = Math.min(1, (size / members.length) * layout.length);
+          expect(isLikely(picks.get(`${zone}`) ?? 0, kept, calls)).toBe(true);
+        });
+        layout.forEach((size, zone) => {
+          expect(isLikely(load[zone] ?? 0, size / members.length, calls * layout.length)).toBe(true);
+        });
+      }),
+      { numRuns: 30 },
+    );
+  }),
+  law<Make>(
+    "C8 a version gets its share of every caller's calls, however few of its instances a subset has",
+    (make) => {
+      fc.assert(
+        fc.property(fc.integer(), canaries, (seed, { count, size, ofVersion }) => {
+          const world = new World(
+            make,
+            seed,
+            { balancing: { subsetSize: size }, split: { v2: 20 }, routes: [{ header: "x-version", version: "v3" }] },
+            { id: `caller-${seed}` },
+          );
+          world.cluster.update(manyOf(count, { v2: ofVersion, v3: 1 }));
+          const picks = countOf(500, () => world.cluster.pick({})?.facts.version);
+          expect(isLikely(picks.get("v2") ?? 0, 0.2, 500)).toBe(true);
+          for (let call = 0; call < 5; call += 1) {
+            expect(world.cluster.pick({ header: () => "yes" })?.facts.version).toBe("v3");
+          }
+        }),
+        { numRuns: 50 },
+      );
+    },
+  ),
+  law<Make>("C9 calls that may go to any version load instances alike, whatever the subsets of versions", (make) => {
+    fc.assert(
+      fc.property(fc.integer(), canaries, (seed, { count, size, ofVersion }) => {
+        const callers = 400;
+        let canary = 0;
+        for (let caller = 0; caller < callers; caller += 1) {
+          const routes = [{ header: "x-version", version: "v2" }];
+          const policy = { balancing: { subsetSize: size }, routes };
+          const world = new World(make, seed + caller, policy, { id: `${seed}-${caller}` });
+          world.cluster.update(manyOf(count, { v2: ofVersion }));
+          if (world.cluster.pick({ header: () => undefined })?.facts.version === "v2") canary += 1;
+        }
+        expect(isLikely(canary, ofVersion / count, callers)).toBe(true);
+      }),
+      { numRuns: 10 },
+    );
+  }),
 ];
 
 describeLaws("cluster", laws, subjectOf(right));
@@ -252,8 +227,8 @@ describeMutants("cluster: mutants", laws, [
   ),
   mutant(
     "C1",
-    "those that stop get calls",
-    changed(() => ({ setDraining: () => undefined })),
+    "those that are not ready get calls",
+    changed(() => ({ setUnready: () => undefined })),
   ),
   mutant(
     "C2",
@@ -296,95 +271,37 @@ describeMutants("cluster: mutants", laws, [
       pick: () => [...cluster.endpoints].find(({ facts }) => facts.zone === "0"),
     })),
   ),
+  mutant("C7", "calls stay in their zone whatever its size", (options) =>
+    changed((cluster) => {
+      const { pick } = cluster;
+      const isNear = (endpoint: Endpoint | undefined): boolean => endpoint?.facts.zone === options.caller?.zone;
+      return {
+        pick: (call, avoid) => {
+          let picked = pick.call(cluster, call, avoid);
+          while (!isNear(picked)) picked = pick.call(cluster, call, avoid);
+          return picked;
+        },
+      };
+    })(options),
+  ),
+  mutant("C7", "zones are not looked at", (options) => right({ ...options, caller: { id: "me" } })),
+  mutant("C8", "a subset is drawn before versions are looked at", (options) =>
+    changed((cluster) => {
+      const { update } = cluster;
+      const { subsetSize = Infinity } = options.policy?.balancing ?? {};
+      return { update: (listed) => update.call(cluster, subsetOf(listed, options.caller?.id ?? "", subsetSize)) };
+    })(options),
+  ),
+  mutant(
+    "C9",
+    "whoever has a connection is as good as any",
+    changed((cluster) => ({
+      pick: () => {
+        const all = [...cluster.endpoints];
+        return all[Math.floor(seededRandom(hashText(all.map(({ facts }) => facts.id).join()))() * all.length)];
+      },
+    })),
+  ),
   mutant("C5", "there is no panic while one is left", withBalancing({ panicShare: 0 })),
   mutant("C5", "one who may not take calls is panic", withBalancing({ panicShare: 1 })),
 ]);
-
-test("with two replicas, one that fails half of its calls is ejected within a second at 100 calls a second", () => {
-  for (const policy of balancingPolicies) {
-    for (const replicas of [2, 3]) {
-      const world = new World(right, 7, { balancing: { policy } });
-      world.cluster.update(instances.slice(0, replicas));
-      for (let call = 0; call < 500; call += 1) {
-        world.nowMs += 9;
-        world.call("ok", world.cluster.pick({ key: `${call}` }));
-      }
-      let calls = 0;
-      let atSick = 0;
-      while (world.ejected().size === 0 && calls < 300) {
-        const picked = world.cluster.pick({ key: `${(calls += 1)}` });
-        world.nowMs += 9;
-        const fails = picked?.facts.id === "1" && (atSick += 1) % 2 === 0;
-        world.call(fails ? "failure" : "ok", picked);
-      }
-      expect(calls).toBeLessThan(100);
-    }
-  }
-});
-
-test("an ejected instance is readmitted without a tick, and warms up", () => {
-  const world = new World(right, 1);
-  world.cluster.update(instances.slice(0, 3));
-  const [sick] = world.endpoints;
-  for (let turn = 0; turn < 5; turn += 1) world.call("failure", sick);
-  expect(world.cluster.describe().endpoints[0]).toMatchObject({ state: "ejected", reason: "consecutive failures" });
-  world.nowMs += 30_000;
-  world.cluster.pick({});
-  expect(world.cluster.describe().endpoints[0]).toMatchObject({ state: "eligible", weight: 0.1 });
-  expect(world.decisions).toEqual([
-    { kind: "ejected", target: "user", instance: "0", reason: "consecutive failures" },
-    { kind: "readmitted", target: "user", instance: "0", reason: "time is up" },
-  ]);
-});
-
-test("whoever joins warms up from its first chance to take a call on; who was there before does not", () => {
-  const world = new World(right, 1);
-  world.cluster.update(instances.slice(0, 1));
-  world.cluster.update(instances.slice(0, 3).toReversed());
-  const [first, second] = world.endpoints;
-  expect(first?.weightAt(0)).toBe(1);
-  expect(second?.facts.id).toBe("2");
-  if (second === undefined) return;
-  world.cluster.setAvailable(second, false);
-  world.nowMs = 8_000;
-  world.cluster.setAvailable(second, true);
-  expect(second.warmthAt(8_000)).toBe(0.1);
-  expect(second.warmthAt(13_000)).toBe(0.5);
-  expect(second.warmthAt(18_000)).toBe(1);
-});
-
-test("a caller keeps to a subset, except for policies by key", () => {
-  const world = new World(right, 1, { balancing: { subsetSize: 3 } });
-  world.cluster.update(instances);
-  expect(world.endpoints).toHaveLength(3);
-  world.cluster.configure({ balancing: { subsetSize: 3, policy: "sticky" } });
-  expect(world.endpoints).toHaveLength(8);
-  expect(world.cluster.describe()).toMatchObject({ listed: 8, policy: "sticky" });
-});
-
-test("the key may come from a header", () => {
-  const world = new World(right, 1, { balancing: { policy: "sticky", key: { header: "X-User" } } });
-  world.cluster.update(instances);
-  const picked = (user: string): unknown =>
-    world.cluster.pick({ header: (name) => (name === "x-user" ? user : undefined) })?.facts.id;
-  for (const user of ["a", "b", "c"]) expect(new Set(Array.from({ length: 20 }, () => picked(user))).size).toBe(1);
-  expect(new Set(["a", "b", "c", "d", "e", "f"].map(picked)).size).toBeGreaterThan(1);
-});
-
-test("a new weight, version or zone is taken over; a new address is another instance", () => {
-  const world = new World(right, 1);
-  world.cluster.update([factsOf("a"), factsOf("b")]);
-  const [a, b] = world.endpoints;
-  world.cluster.update([factsOf("a", { weight: 3, version: "2" }), factsOf("b", { address: "elsewhere:1" })]);
-  expect(world.endpoints[0]).toBe(a);
-  expect(a?.facts.weight).toBe(3);
-  expect(world.endpoints).not.toContain(b);
-});
-
-test("a retry leaves the zone and the version in which all have failed it", () => {
-  const policy: ClusterPolicy = { balancing: { zoneMinInstances: 2 }, split: { v2: 100 } };
-  const world = new World(right, 1, policy, { id: "me", zone: "0" });
-  world.cluster.update(instances);
-  const avoid = new Set(world.endpoints.filter(({ facts }) => facts.version === "v2"));
-  expect(world.cluster.pick({}, avoid)?.facts.version).toBe("v1");
-});

@@ -1,51 +1,22 @@
-import type { Decision, OnDecision } from "../decision.ts";
+import type { Decision } from "../decision.ts";
 import { OutlierDetector } from "../outlier/detector.ts";
-import type { OutlierOptions } from "../outlier/options.ts";
 import type { PickRequest } from "./balancer.ts";
+import type { CallFacts, ClusterOptions, ClusterPolicy } from "./cluster-options.ts";
 import type { ClusterDescription, EndpointDescription, EndpointState } from "./describe.ts";
 import { Endpoint, type EndpointFacts, type Outcome } from "./endpoint.ts";
-import { type BalancingOptions, type FullBalancing, fullBalancing, isByKey } from "./options.ts";
+import { type FullBalancing, fullBalancing, isByKey } from "./options.ts";
 import { Pools } from "./pools.ts";
 import { subsetOf } from "./subset.ts";
 import { UsualTimes } from "./usual.ts";
-import { type RouteOptions, type SplitOptions, Versions } from "./versions.ts";
-
-/** What a call asks of the choice of its instance. */
-export interface CallFacts {
-  /** See {@link PickRequest}. */
-  readonly key?: string | undefined;
-  /** Metadata of the call, by lower-case name, for routes and keys by header. */
-  readonly header?: (name: string) => string | undefined;
-}
-
-/** The sections of a target's policy that a cluster goes by. */
-export interface ClusterPolicy {
-  readonly balancing?: BalancingOptions;
-  readonly outliers?: OutlierOptions;
-  readonly split?: SplitOptions;
-  readonly routes?: readonly RouteOptions[];
-}
-
-export interface ClusterOptions {
-  /** Name of the service. */
-  readonly target: string;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  /** A number in [0, 1). */
-  readonly random: () => number;
-  readonly onDecision?: OnDecision;
-  /** Who calls. Without an id every process has a subset by chance; without a zone, zones are not looked at. */
-  readonly caller?: { readonly id?: string; readonly zone?: string };
-  readonly policy?: ClusterPolicy;
-}
+import { Versions } from "./versions.ts";
 
 /**
  * The instances of one service as one caller sees them, and the choice among them: registry, connections, health and
  * the outcome of calls together say who may take a call, the policy who of those does. Knows nothing of transports, and
  * has no timers: all that follows from time is looked at when a call is placed, or `tick` is called.
  *
- * Listed → subset of this caller → connected → not ejected, suspect or draining, unless that leaves too few (panic) →
- * version → zone → policy.
+ * Listed → subset of this caller for each part of the calls (by version) → connected → not ejected, suspect or unready,
+ * unless that leaves too few (panic) → version → zone → policy.
  *
  * - `C1` a call goes to somebody who may take it, or, in panic, to somebody who is connected
  * - `C2` as long as anybody is connected, there is somebody to take a call
@@ -53,6 +24,9 @@ export interface ClusterOptions {
  * - `C4` a version that nobody has fails no call, and one decision says so
  * - `C5` fewer than the share who may take calls are panic: then all that are connected do
  * - `C6` calls leave a zone in which nobody answers
+ * - `C7` callers of all zones together load every instance alike, however unequal the zones
+ * - `C8` a version gets its share of every caller's calls, however few of its instances a subset has
+ * - `C9` calls that may go to any version load instances alike, whatever the subsets of versions
  */
 export class Cluster {
   readonly #options: ClusterOptions;
@@ -60,7 +34,9 @@ export class Cluster {
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #unavailable = new Set<Endpoint>();
   readonly #suspect = new Set<Endpoint>();
-  readonly #draining = new Set<Endpoint>();
+  /** Those of whom it was told that they are silent, and not yet that they answer again. */
+  readonly #toldSilent = new Set<Endpoint>();
+  readonly #unready = new Set<Endpoint>();
   readonly #ejectedFor = new Map<Endpoint, string>();
   readonly #outliers: OutlierDetector<Endpoint>;
   readonly #usualTimes = new UsualTimes();
@@ -122,19 +98,24 @@ export class Cluster {
   setAvailable(endpoint: Endpoint, isAvailable: boolean): void {
     if (isAvailable && this.#unavailable.has(endpoint)) endpoint.delayWarmUp(this.#options.now());
     this.#mark(this.#unavailable, endpoint, !isAvailable);
+    this.#tellSilence(endpoint);
   }
 
-  /** Told by the transport: whether it is connected and yet silent, as a process that is stopped or a link that is cut. */
+  /**
+   * Told by the transport: whether it is connected and yet silent, as a process that is stopped or a link that is cut. A
+   * connection that is lost says nothing of that: of somebody who is unavailable, it is told when he is back.
+   */
   setSuspect(endpoint: Endpoint, isSuspect: boolean): void {
-    if (!this.#mark(this.#suspect, endpoint, isSuspect)) return;
-    const instance = endpoint.facts.id;
-    if (isSuspect) this.#tell({ kind: "ejected", instance, reason: "silent" });
-    else this.#tell({ kind: "readmitted", instance, reason: "answers again" });
+    this.#mark(this.#suspect, endpoint, isSuspect);
+    this.#tellSilence(endpoint);
   }
 
-  /** Told by the transport: whether it said that it is about to stop. It gets a call only if nobody else is connected. */
-  setDraining(endpoint: Endpoint, isDraining: boolean): void {
-    this.#mark(this.#draining, endpoint, isDraining);
+  /**
+   * Told by the transport: whether it said that it does not serve, and has never served as far as that is known. It gets a
+   * call only if nobody else is connected.
+   */
+  setUnready(endpoint: Endpoint, isUnready: boolean): void {
+    this.#mark(this.#unready, endpoint, isUnready);
   }
 
   /** Who takes the call; undefined when nobody may. `avoid`: those that failed this very call already. */
@@ -196,7 +177,8 @@ export class Cluster {
   #select(): void {
     const nowMs = this.#options.now();
     const size = isByKey(this.#balancing.policy) ? Infinity : this.#balancing.subsetSize;
-    const chosen = new Map(subsetOf(this.#listed, this.#callerId, size).map((facts) => [facts.id, facts]));
+    const draw = (from: readonly EndpointFacts[]): readonly EndpointFacts[] => subsetOf(from, this.#callerId, size);
+    const chosen = this.#pools.draw(this.#listed, draw);
     // Who was there before this caller needs no warm-up, as far as it knows.
     const isFirst = this.#endpoints.size === 0;
     for (const [id, endpoint] of this.#endpoints) {
@@ -216,7 +198,7 @@ export class Cluster {
 
   #forget(endpoint: Endpoint): void {
     this.#endpoints.delete(endpoint.facts.id);
-    for (const marked of [this.#unavailable, this.#suspect, this.#draining]) marked.delete(endpoint);
+    for (const marked of [this.#unavailable, this.#suspect, this.#toldSilent, this.#unready]) marked.delete(endpoint);
     this.#ejectedFor.delete(endpoint);
     this.#outliers.delete(endpoint);
   }
@@ -237,20 +219,33 @@ export class Cluster {
 
   #stateOf(endpoint: Endpoint): EndpointState {
     if (this.#unavailable.has(endpoint)) return "unavailable";
-    if (this.#draining.has(endpoint)) return "draining";
+    if (this.#unready.has(endpoint)) return "not-ready";
     if (this.#suspect.has(endpoint)) return "suspect";
     return this.#outliers.isEjected(endpoint) ? "ejected" : "eligible";
   }
 
   #changed(): void {
     const reachable = [...this.#endpoints.values()].filter((endpoint) => !this.#unavailable.has(endpoint));
-    const staying = reachable.filter((endpoint) => !this.#draining.has(endpoint));
-    const connected = staying.length > 0 ? staying : reachable;
+    const ready = reachable.filter((endpoint) => !this.#unready.has(endpoint));
+    const connected = ready.length > 0 ? ready : reachable;
     const eligible = connected.filter((endpoint) => this.#isEligible(endpoint));
     const isPanic = eligible.length === 0 || eligible.length < this.#balancing.panicShare * connected.length;
     this.#pools.update(isPanic ? connected : eligible, isPanic, this.#options.now());
     this.#tellPanic(isPanic && connected.length > 0);
     this.#tellMissing(connected.length > 0 ? this.#pools.missing : []);
+  }
+
+  #tellSilence(endpoint: Endpoint): void {
+    const isSilent = this.#suspect.has(endpoint);
+    if (this.#unavailable.has(endpoint) || this.#toldSilent.has(endpoint) === isSilent) return;
+    const instance = endpoint.facts.id;
+    if (isSilent) {
+      this.#toldSilent.add(endpoint);
+      this.#tell({ kind: "ejected", instance, reason: "silent" });
+    } else {
+      this.#toldSilent.delete(endpoint);
+      this.#tell({ kind: "readmitted", instance, reason: "answers again" });
+    }
   }
 
   #tellPanic(isPanic: boolean): void {
@@ -283,8 +278,8 @@ export class Cluster {
       ...(untilMs !== undefined && { readmittedInMs: Math.max(0, untilMs - nowMs) }),
       weight: endpoint.weightAt(nowMs),
       inFlight: endpoint.inFlight,
-      latencyMs: endpoint.latencyMs,
-      failureShare: endpoint.failureShare,
+      latencyMs: endpoint.latencyAt(nowMs, this.#balancing.latencyDecayMs),
+      failureShare: endpoint.failureShareAt(nowMs, this.#balancing.latencyDecayMs),
     };
   }
 }

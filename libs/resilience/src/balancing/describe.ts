@@ -2,9 +2,10 @@ import type { BalancingPolicy } from "./options.ts";
 
 /**
  * Whether an instance may take calls, or why not. `ejected`: it failed calls. `suspect`: it is connected and silent.
- * `draining`: it said that it stops. `unavailable`: not connected, or it says that it does not serve.
+ * `not-ready`: it says that it does not serve, and has not served yet: it is called only where nobody else is connected.
+ * `unavailable`: not connected, or it served and says that it stops.
  */
-export type EndpointState = "eligible" | "ejected" | "suspect" | "draining" | "unavailable";
+export type EndpointState = "eligible" | "ejected" | "suspect" | "not-ready" | "unavailable";
 
 /** One instance as the caller sees it now: plain JSON. */
 export interface EndpointDescription {
@@ -20,9 +21,9 @@ export interface EndpointDescription {
   /** By now: what it says of itself, times its warm-up. */
   readonly weight: number;
   readonly inFlight: number;
-  /** Peak EWMA; 0 when nothing is known. */
+  /** Peak EWMA, as far as it is not forgotten by now; 0 when nothing is known. */
   readonly latencyMs: number;
-  /** Of its last calls, in [0, 1]. */
+  /** Of its last calls, in [0, 1]; less and less without any. */
   readonly failureShare: number;
 }
 

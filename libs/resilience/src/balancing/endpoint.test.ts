@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Endpoint, type Outcome } from "./endpoint.ts";
-import { call, factsOf } from "./fixture.ts";
+import { call, factsOf, usualTimes } from "./fixture.ts";
 import { balancingDefaults } from "./options.ts";
+import { UsualTimes } from "./usual.ts";
 
 const { latencyDecayMs, warmUp } = balancingDefaults;
 
@@ -37,6 +38,41 @@ test("a call that failed or was given up raises latency when it was late, and ne
       },
     ),
   );
+});
+
+test("calls of a method of which nothing is known make nobody dear: those that run, that fail and the first that is answered", () => {
+  const times = new UsualTimes();
+  const [quick, first] = [times.of("Get"), times.of("Import")];
+  const endpoint = new Endpoint(factsOf("a"), 0);
+  for (let turn = 0; turn < 100; turn += 1) call(endpoint, turn * 5, 5, "ok", quick);
+  endpoint.begin(false, 1_000, first);
+  expect(endpoint.latenessAt(100_000)).toBe(0);
+  expect(endpoint.isOverdueAt(100_000)).toBe(false);
+  // A call of which it is known how long it takes is late all the same.
+  endpoint.begin(false, 100_000, quick);
+  expect(endpoint.latenessAt(100_100)).toBeGreaterThan(90);
+  endpoint.end("ok", 105, 100_105, latencyDecayMs, quick);
+  for (let turn = 0; turn < 100; turn += 1) call(endpoint, 110_000 + turn * 5, 5, "ok", quick);
+  for (const outcome of ["failure", "cancelled", "refused"] as const) {
+    call(endpoint, 120_000, 2_000, outcome, first);
+    expect(endpoint.latencyMs).toBeLessThan(6);
+  }
+  endpoint.end("ok", 130_000, 131_000, latencyDecayMs, first);
+  expect(endpoint.latencyMs).toBeLessThan(400);
+  expect(endpoint.latencyMs).toBeCloseTo(times.overallMs);
+});
+
+test("a pause is forgotten while a call runs that began before it, and a trial counts in full until it is late itself", () => {
+  const [quick, long] = usualTimes(5, 5_000);
+  const endpoint = new Endpoint(factsOf("a"), 0);
+  endpoint.begin(false, 0, long);
+  call(endpoint, 1_000, 500, "ok", quick);
+  const full = endpoint.latencyMs;
+  expect(endpoint.latencyAt(11_500, latencyDecayMs)).toBeLessThan(full / 1_000);
+  const forgotten = endpoint.latencyAt(2_500, latencyDecayMs);
+  endpoint.begin(false, 2_500, long);
+  expect(endpoint.latencyAt(2_500 + full, latencyDecayMs)).toBe(full);
+  expect(endpoint.latencyAt(2_501 + full, latencyDecayMs)).toBeCloseTo(forgotten);
 });
 
 test("a fast failure of an instance of which nothing is known says nothing of its latency", () => {

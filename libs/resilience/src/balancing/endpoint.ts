@@ -33,6 +33,19 @@ const overdueFactor = 3;
 /** A latency that was slow once is forgotten so many times as fast as one that was slow again and again. */
 const pardon = 10;
 
+/** Each slow answer beyond the first makes that so many times as long. */
+const growth = 4;
+
+/**
+ * So many usual answers take a slow one back. Fewer where all instances are slow now and then, with pauses of the caller
+ * or a machine that is busy: then one is forgiven for what all do so many times as often.
+ */
+const usualForSlow = 48;
+const slackForAll = 6;
+
+/** More slow answers than this change nothing. */
+const mostOffences = 1 + Math.log(pardon) / Math.log(growth);
+
 /** A latency below this is not told from the pauses of a process. */
 const noiseMs = 10;
 
@@ -42,8 +55,9 @@ const noiseMs = 10;
  * Latency is a peak-sensitive moving average: it rises to a slower answer at once and falls slowly, with answers and
  * with time ("Finagle's `PeakEwma`", https://twitter.github.io/finagle/guide/Clients.html). Where a call's {@link Usual}
  * is given, it is that of a call of any method: methods that take long are no latency of the instance. One slow answer
- * may be a pause of the process (a collection of garbage, a neighbour on the machine), so it is forgotten soon; each one
- * that follows when the instance is tried again doubles the time until the next trial.
+ * may be a pause of the process (a collection of garbage, a neighbour on the machine), so it is forgotten soon. How soon
+ * has a memory of its own: an instance that is slow again and again, if only now and then, and more often than the
+ * others, is tried ever more rarely.
  */
 export class Endpoint {
   /** Renewed with the registry's list; id and address stay. */
@@ -62,7 +76,9 @@ export class Endpoint {
   #waiting = 0;
   #waitingSinceMs = 0;
   readonly #waitingFor = new Map<Usual, number>();
-  /** How often it was slow when it was tried, and when that was seen last. Undefined: nobody knows what is usual. */
+  /** When the newest call began, if none has ended since; else never. */
+  #triedMs = Number.NEGATIVE_INFINITY;
+  /** How often it was slow, less what is forgiven, and when that was seen last. Undefined: nobody knows what is usual. */
   #offences: number | undefined;
   #offendedMs = Number.NEGATIVE_INFINITY;
   #updatedMs: number;
@@ -84,6 +100,7 @@ export class Endpoint {
     if (isStream) return;
     if (this.#waiting === 0) this.#waitingSinceMs = nowMs;
     this.#waiting += 1;
+    this.#triedMs = nowMs;
     if (usual !== undefined) this.#waitingFor.set(usual, (this.#waitingFor.get(usual) ?? 0) + 1);
   }
 
@@ -100,6 +117,7 @@ export class Endpoint {
       this.latencyMs *= kept;
       return;
     }
+    this.#triedMs = Number.NEGATIVE_INFINITY;
     const pace = usual === undefined ? 1 : this.#endFor(usual, { outcome, tookMs, nowMs });
     const latencyMs = tookMs * pace;
     // A fast failure is no sign of speed: it must not draw calls. But who made somebody wait in vain is that slow at least.
@@ -113,29 +131,41 @@ export class Endpoint {
     this.latencyMs += (latencyMs - this.latencyMs) * weight;
   }
 
-  /** @returns what a millisecond of it is worth */
+  /** @returns what a millisecond of it is worth; 0 when nobody knows */
   #endFor(usual: Usual, { outcome, tookMs, nowMs }: { outcome: Outcome; tookMs: number; nowMs: number }): number {
     const waiting = this.#waitingFor.get(usual) ?? 0;
     if (waiting > 1) this.#waitingFor.set(usual, waiting - 1);
     else this.#waitingFor.delete(usual);
-    const { pace } = usual;
-    if (outcome !== "refused" && usual.isSlow(tookMs)) {
-      // Calls that were under way together are slow together, and for one reason.
-      if (nowMs - tookMs >= this.#offendedMs) this.#offences = (this.#offences ?? 0) + 1;
-      this.#offendedMs = nowMs;
-    } else if (outcome === "ok") {
-      this.#offences = Math.max(0, (this.#offences ?? 0) - 1);
-    }
+    if (outcome !== "refused" && usual.isSlow(tookMs)) this.#offend(usual, tookMs, nowMs);
+    else if (outcome === "ok") this.#forgive(usual);
+    // An answer counts as one of its method before it is measured by that: the first one ever is what is usual.
     if (outcome === "ok") usual.add(tookMs);
-    return pace;
+    return usual.pace;
+  }
+
+  #offend(usual: Usual, tookMs: number, nowMs: number): void {
+    // Calls that were under way together are slow together, and for one reason.
+    if (nowMs - tookMs >= this.#offendedMs) {
+      this.#offences = Math.min(mostOffences, (this.#offences ?? 0) + 1);
+      usual.note(true);
+    }
+    this.#offendedMs = nowMs;
+  }
+
+  #forgive(usual: Usual): void {
+    const share = Math.max(1 / usualForSlow, slackForAll * usual.slowShare);
+    this.#offences = Math.max(0, (this.#offences ?? 0) - share);
+    usual.note(false);
   }
 
   /**
    * What its latency counts for now: less and less without answers, so that a slow one is tried again. Once that trial
-   * runs, it counts in full until there is an answer: one call finds out as much as many. 0 when unknown.
+   * runs, it counts in full for as long as it is: one call finds out as much as many. Then silence says more, or the call
+   * is one that takes long anyhow, and it counts for what it did when that call began. 0 when unknown.
    */
   latencyAt(nowMs: number, decayMs: number): number {
-    return this.#waiting > 0 ? this.latencyMs : this.latencyMs * this.#keptAt(nowMs, decayMs);
+    if (nowMs - this.#triedMs <= this.latencyMs) return this.latencyMs;
+    return this.latencyMs * this.#keptAt(Number.isFinite(this.#triedMs) ? this.#triedMs : nowMs, decayMs);
   }
 
   /** And its share of failures. */
@@ -187,17 +217,18 @@ export class Endpoint {
     return this.facts.weight * this.warmthAt(nowMs);
   }
 
-  /** What a millisecond is worth of whichever call that waits is answered soonest. */
+  /** What a millisecond is worth of whichever call that waits is answered soonest; 0 when nobody knows of any of them. */
   #waitingPace(): number {
+    if (this.#waitingFor.size === 0) return 1;
     let pace = 0;
     for (const usual of this.#waitingFor.keys()) pace = Math.max(pace, usual.pace);
-    return pace === 0 ? 1 : pace;
+    return pace;
   }
 
   /** How much is left of the latency that was measured last. */
   #keptAt(nowMs: number, decayMs: number): number {
     const offences = this.#offences ?? Number.POSITIVE_INFINITY;
-    return keptOf(nowMs - this.#updatedMs, decayMs * Math.min(1, 2 ** Math.max(0, offences - 1) / pardon));
+    return keptOf(nowMs - this.#updatedMs, decayMs * Math.min(1, growth ** Math.max(0, offences - 1) / pardon));
   }
 }
 

@@ -35,8 +35,8 @@ export interface BalancingOptions {
   /** `consistent-hash`: how much more than the mean of calls in flight an instance takes. Above 1, default 1.25. */
   readonly loadBound?: number;
   /**
-   * `p2c-ewma`: time constant with which a latency is forgotten that was high at every trial, in milliseconds. One that
-   * was high once is forgotten ten times as fast. Default 5,000.
+   * `p2c-ewma`: time constant with which a latency is forgotten that was high again and again, in milliseconds. One
+   * that was high once is forgotten ten times as fast. Default 5,000.
    */
   readonly latencyDecayMs?: number;
   /** `p2c-ewma`: latencies within this factor of each other count as the same. At least 1, default 1.5. */
@@ -51,7 +51,8 @@ export interface BalancingOptions {
   readonly panicShare?: number;
   /**
    * How many instances a caller keeps connections to, at least 1; each caller has others. Default 100, so that only large
-   * clusters are cut: the fewer, the less even. Does not hold for policies by key, which need the same at every caller.
+   * clusters are cut: the fewer, the less even. So many of each version that gets calls of its own by a share or a route,
+   * and of those for all other calls. Does not hold for policies by key, which need the same at every caller.
    */
   readonly subsetSize?: number;
   /**

@@ -1,9 +1,9 @@
 import { describeLaws, describeMutants } from "@weft/kit/testing";
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { BalancerOptions } from "./balancer.ts";
+import { type BalancerOptions, only } from "./balancer.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { call, countOf, isLikely, law, subjectOf, usualTimes } from "./fixture.ts";
+import { call, countOf, isLikely, law, seededRandom, subjectOf, usualTimes } from "./fixture.ts";
 import { P2cEwma } from "./p2c-ewma.ts";
 import { choosing, common, type Make, mutant, over, type PolicyLaw, seeds, twoChoices } from "./policy-laws.ts";
 import { RandomChoice } from "./random.ts";
@@ -155,6 +155,32 @@ const laws: readonly PolicyLaw[] = [
       );
     },
   ),
+  law("P8 who is slow now and then gets few calls if the others are not, and its share if they are", (make) => {
+    fc.assert(
+      fc.property(seeds, fc.integer({ min: 2, max: 3 }), fc.boolean(), (seed, count, isOnlyOne) => {
+        const { balancer, endpoints } = over(
+          make,
+          seed,
+          Array.from({ length: count }, () => 1),
+        );
+        const random = seededRandom(~seed);
+        const [usual] = usualTimes(5);
+        const slowShare = isOnlyOne ? 0.1 : 0.02;
+        let nowMs = 0;
+        const counts = countOf(4_000, () => {
+          nowMs += 30;
+          const endpoint = balancer.pick({ nowMs });
+          const isSlow = (endpoint === endpoints[0] || !isOnlyOne) && random() < slowShare;
+          call(endpoint, nowMs, isSlow ? 300 : 5, "ok", usual);
+          return endpoint;
+        });
+        const share = (endpoint: Endpoint): number => (counts.get(endpoint) ?? 0) / 4_000;
+        if (isOnlyOne) expect(share(only(endpoints[0]))).toBeLessThan(0.055);
+        else for (const endpoint of endpoints) expect(share(endpoint) * count).toBeGreaterThan(0.6);
+      }),
+      { numRuns: 30 },
+    );
+  }),
 ];
 
 describeLaws("p2c-ewma", laws, subjectOf(make));
@@ -186,6 +212,17 @@ describeMutants("p2c-ewma: mutants", laws, [
     "B5",
     "idle ones are told apart by weight",
     choosing((endpoints) => endpoints.toSorted((a, b) => b.facts.weight - a.facts.weight)[0]),
+  ),
+  mutant(
+    "B5",
+    "weight decides between two, but who those are is chance",
+    choosing((endpoints, _nowMs, random) => {
+      const first = Math.floor(random() * endpoints.length);
+      const one = endpoints[first];
+      const other = endpoints[(first + 1 + Math.floor(random() * (endpoints.length - 1))) % endpoints.length];
+      const [weight, otherWeight] = [one?.facts.weight ?? 0, other?.facts.weight ?? 0];
+      return random() * (weight + otherWeight) < weight ? one : other;
+    }),
   ),
   mutant(
     "B6",
@@ -223,6 +260,7 @@ describeMutants("p2c-ewma: mutants", laws, [
   ),
   mutant("P7", "a pause is remembered for long", settings({ latencyDecayMs: 50_000 })),
   mutant("P7", "what is slow at every trial is tried all the time", settings({ latencyDecayMs: 300 })),
+  mutant("P8", "slow answers are forgotten at once, however many follow", settings({ latencyDecayMs: 50 })),
   mutant(
     "P4",
     "failures are not looked at",

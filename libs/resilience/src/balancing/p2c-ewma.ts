@@ -14,6 +14,7 @@ import { noiseMs } from "./usual.ts";
  * - `P5` one that was slow is tried again by one call at a time
  * - `P6` a method that takes long makes nobody dear
  * - `P7` a single pause is forgiven within a second or two; who is slow at every trial is tried ever more rarely
+ * - `P8` who is slow now and then gets few calls if the others are not, and its share if they are
  */
 export class P2cEwma extends TwoChoices {
   constructor(options: BalancerOptions) {

@@ -111,13 +111,15 @@ export const twoChoices: readonly PolicyLaw[] = [
       }),
     );
   }),
-  law("B5 between two idle ones, shares go by weight", (make) => {
+  law("B5 among idle ones, shares go by weight", (make) => {
+    const given = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 2, maxLength: 10 });
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 9 }), (seed, weight) => {
-        const { balancer, endpoints } = over(make, seed, [weight, 1]);
+      fc.property(seeds, given, (seed, weights) => {
+        const { balancer, endpoints } = over(make, seed, weights);
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
         const counts = countOf(1000, () => balancer.pick({ nowMs: 0 }));
         for (const endpoint of endpoints) {
-          expect(isLikely(counts.get(endpoint) ?? 0, endpoint.facts.weight / (weight + 1), 1000)).toBe(true);
+          expect(isLikely(counts.get(endpoint) ?? 0, endpoint.facts.weight / total, 1000)).toBe(true);
         }
       }),
       { numRuns: 30 },

@@ -1,5 +1,5 @@
 import type { Balancer, PickRequest } from "./balancer.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, EndpointFacts } from "./endpoint.ts";
 import { type FullBalancing, isByKey } from "./options.ts";
 import { makeBalancer } from "./policies.ts";
 import type { Versions } from "./versions.ts";
@@ -20,14 +20,23 @@ export interface PoolsOptions {
   readonly zone?: string | undefined;
 }
 
-/** Who may take calls, cut by version and zone, with a balancer for each part. */
+/** The parts that are no single version: calls to any version, and those that no share takes. */
+const [anyVersion, rest] = ["any version", "rest"] as const;
+
+/**
+ * Who may take calls, cut by version and zone, with a balancer for each part. In a large cluster each part has a subset of
+ * its own: one of all instances would have few of a version that is new, or none, and those few would get all of it.
+ */
 export class Pools {
   readonly #options: PoolsOptions;
   /** By name of the part: they keep their turns while instances come and go. */
   #balancers = new Map<string, Balancer>();
-  #all: Pool | undefined;
-  #rest: Pool | undefined;
-  #byVersion = new Map<string, Pool>();
+  /** Ids of the instances for each part, by its name. */
+  #drawn = new Map<string, ReadonlySet<string>>();
+  /** Parts that have somebody to take a call. */
+  #pools = new Map<string, Pool>();
+  /** Of whatever part. */
+  #all: Balancer | undefined;
 
   constructor(options: PoolsOptions) {
     this.#options = options;
@@ -35,42 +44,56 @@ export class Pools {
 
   /** Versions that calls are sent to and that nobody has. */
   get missing(): readonly string[] {
-    return [...this.#options.versions.named].filter((version) => !this.#byVersion.has(version));
+    return [...this.#options.versions.named].filter((version) => !this.#pools.has(partOf(version)));
+  }
+
+  /** Draws the instances for each part from the list, as `subset` does. Returns all that were drawn, by their ids. */
+  draw(
+    listed: readonly EndpointFacts[],
+    subset: (from: readonly EndpointFacts[]) => readonly EndpointFacts[],
+  ): ReadonlyMap<string, EndpointFacts> {
+    const { versions } = this.#options;
+    const all = new Map<string, EndpointFacts>();
+    const drawFor = (part: string, from: readonly EndpointFacts[]): void => {
+      const drawn = subset(from);
+      this.#drawn.set(part, new Set(drawn.map(({ id }) => id)));
+      for (const facts of drawn) all.set(facts.id, facts);
+    };
+    drawFor(anyVersion, listed);
+    const others = ({ version }: EndpointFacts): boolean => !versions.isShared(version);
+    if (versions.isSplit) drawFor(rest, listed.filter(others));
+    for (const named of versions.named) {
+      drawFor(
+        partOf(named),
+        listed.filter(({ version }) => version === named),
+      );
+    }
+    return all;
   }
 
   /** @param isPanic then calls do not stay in their zone */
   update(endpoints: readonly Endpoint[], isPanic: boolean, nowMs: number): void {
     const used = new Map<string, Balancer>();
-    const { versions, balancing } = this.#options;
+    const { balancing } = this.#options;
     const balancerOf = (name: string, members: readonly Endpoint[]): Balancer => {
       const balancer = this.#balancers.get(name) ?? makeBalancer(this.#options);
       balancer.update(members, nowMs);
       used.set(name, balancer);
       return balancer;
     };
-    const poolOf = (name: string, members: readonly Endpoint[]): Pool | undefined => {
-      if (members.length === 0) return undefined;
+    this.#pools = new Map();
+    for (const [part, ids] of this.#drawn) {
+      const members = endpoints.filter(({ facts }) => ids.has(facts.id));
+      if (members.length === 0) continue;
       const usesZones = !isPanic && !isByKey(balancing.policy) && members.length >= balancing.zoneMinInstances;
       const shares: readonly ZoneShare[] = usesZones ? (zoneShares(members, this.#options.zone) ?? []) : [];
       const zones = shares.map((share) => ({
-        balancer: balancerOf(`${name}|${share.endpoints[0]?.facts.zone ?? ""}`, share.endpoints),
+        balancer: balancerOf(`${part}|${share.endpoints[0]?.facts.zone ?? ""}`, share.endpoints),
         upTo: share.upTo,
       }));
-      return { balancer: balancerOf(name, members), zones };
-    };
-    this.#all = poolOf("all", endpoints);
-    this.#byVersion = new Map();
-    for (const version of versions.named) {
-      const pool = poolOf(
-        `version ${version}`,
-        endpoints.filter((endpoint) => endpoint.facts.version === version),
-      );
-      if (pool !== undefined) this.#byVersion.set(version, pool);
+      this.#pools.set(part, { balancer: balancerOf(part, members), zones });
     }
-    this.#rest = poolOf(
-      "rest",
-      versions.isSplit ? endpoints.filter(({ facts }) => !versions.isShared(facts.version)) : [],
-    );
+    this.#all = endpoints.length === 0 ? undefined : balancerOf("all", endpoints);
     this.#balancers = used;
   }
 
@@ -81,11 +104,12 @@ export class Pools {
     avoid: ReadonlySet<Endpoint> | undefined,
   ): Endpoint | undefined {
     if (this.#all === undefined) return undefined;
-    const pool = this.#poolFor(request.key, header) ?? this.#all;
+    const pool = this.#poolFor(request.key, header) ?? this.#pools.get(anyVersion);
+    if (pool === undefined) return this.#all.pick(request, avoid);
     const endpoint = pool.balancer.pick(request, avoid);
     // A call that failed once is better off anywhere else.
     if (avoid !== undefined && avoid.size > 0) {
-      return avoid.has(endpoint) ? this.#all.balancer.pick(request, avoid) : endpoint;
+      return avoid.has(endpoint) ? this.#all.pick(request, avoid) : endpoint;
     }
     return pool.zones.length === 0 ? endpoint : this.#inZone(pool.zones, request, endpoint);
   }
@@ -101,9 +125,13 @@ export class Pools {
     const { versions, random } = this.#options;
     if (versions.isEmpty) return undefined;
     const version = header === undefined ? undefined : versions.route(header);
-    if (version !== undefined) return this.#byVersion.get(version);
+    if (version !== undefined) return this.#pools.get(partOf(version));
     if (!versions.isSplit) return undefined;
     const shared = versions.share(key, random);
-    return shared === undefined ? this.#rest : this.#byVersion.get(shared);
+    return this.#pools.get(shared === undefined ? rest : partOf(shared));
   }
+}
+
+function partOf(version: string): string {
+  return `version ${version}`;
 }

@@ -2,6 +2,9 @@
 const span = 64;
 const overallSpan = 512;
 
+/** Answers that the share of slow ones is averaged over, about. */
+const slowSpan = 512;
+
 /** An answer counts as this many times the mean at most: a call that hangs says little of its method. */
 const mostFactor = 4;
 
@@ -46,10 +49,17 @@ export class Usual {
 
   /**
    * How many milliseconds one millisecond of this method is worth, so that a method that takes long makes nobody dear:
-   * what a call of any method takes, over what one of this takes. 1 where there is one method only.
+   * what a call of any method takes, over what one of this takes. 1 where there is one method only, 0 as long as none of
+   * its calls was answered: then nobody knows how long they take.
    */
   get pace(): number {
+    if (this.#mean.count === 0) return 0;
     return this.#times.isMixed ? this.#times.overallMs / Math.max(this.#mean.ms, leastMs) : 1;
+  }
+
+  /** The share of answers that are slow, of all methods and at all instances. */
+  get slowShare(): number {
+    return this.#times.slowShare;
   }
 
   /** Whether an answer took much longer than usual. False as long as too little is known. */
@@ -62,6 +72,11 @@ export class Usual {
     this.#mean.add(tookMs);
     this.#times.add(tookMs);
   }
+
+  /** An answer was slow, or was not. Those that are slow together count once. */
+  note(isSlow: boolean): void {
+    this.#times.note(isSlow);
+  }
 }
 
 /** What calls to one target usually take, by method. */
@@ -69,6 +84,7 @@ export class UsualTimes {
   readonly #methods = new Map<string, Usual>();
   readonly #others = new Usual(this);
   readonly #overall = new Mean(overallSpan);
+  #slowShare = 0;
 
   /** Whether there is more than one method. */
   get isMixed(): boolean {
@@ -78,6 +94,11 @@ export class UsualTimes {
   /** Mean of all calls, in milliseconds. */
   get overallMs(): number {
     return Math.max(this.#overall.ms, leastMs);
+  }
+
+  /** Share of answers that were slow, at whichever instance. */
+  get slowShare(): number {
+    return this.#slowShare;
   }
 
   of(method: string): Usual {
@@ -92,5 +113,10 @@ export class UsualTimes {
   /** For {@link Usual} alone. */
   add(tookMs: number): void {
     this.#overall.add(tookMs);
+  }
+
+  /** Likewise. */
+  note(isSlow: boolean): void {
+    this.#slowShare += ((isSlow ? 1 : 0) - this.#slowShare) / slowSpan;
   }
 }

@@ -1,4 +1,4 @@
-import { hashText, unitOf } from "./hash.ts";
+import { hashText, mixHashes, unitOf } from "./hash.ts";
 
 /**
  * The section `split` of a target's policy: the share of calls that a version takes, in percent. What is missing to 100
@@ -19,10 +19,33 @@ export interface RouteOptions {
   readonly version: string;
 }
 
-/** Which version a call goes to. */
+/** A share of calls, and what draws for it. */
+interface Share {
+  /** Undefined for the rest. */
+  readonly version: string | undefined;
+  /** In [0, 1]. */
+  readonly share: number;
+  readonly seed: number;
+}
+
+/**
+ * Which version a call goes to. Calls with a key are shared out by weighted rendezvous hashing, in which the rest takes
+ * part as if it were a version: each draws for the key, and the draw that is lowest for its share has it. Shares that lie
+ * one after the other on a line would move every key of those behind one that grows.
+ *
+ * - `V1` each version gets its share of calls, with or without keys
+ * - `V2` calls with one key get one version, whatever chance says
+ * - `V3` a key moves only to a version whose share grew by a larger factor than that of the one it had. So a share that
+ *   grows while no other does keeps its keys, and none moves between two others
+ * - `V4` as one share grows, the others lose no larger a part of their keys to it than it grew by: of a canary's users, at
+ *   most 10 % when another canary gets 10 % more of the calls. With three versions and a rest it can't be none, for any rule
+ *   that goes by the present shares alone
+ */
 export class Versions {
   readonly #routes: readonly RouteOptions[];
-  readonly #shares: readonly { readonly version: string; readonly upTo: number }[];
+  readonly #shares: readonly Share[];
+  /** What the shares leave. */
+  readonly #rest: Share;
   /** Those that calls are sent to by a route or a share. */
   readonly named: ReadonlySet<string>;
   /** Whether there is nothing to decide. */
@@ -30,12 +53,15 @@ export class Versions {
 
   constructor(split: SplitOptions = {}, routes: readonly RouteOptions[] = []) {
     this.#routes = routes.map((route) => ({ ...route, header: route.header.toLowerCase() }));
-    let upTo = 0;
-    this.#shares = Object.keys(split)
-      .sort()
-      .map((version) => ({ version, upTo: (upTo += (split[version] ?? 0) / 100) }));
-    const shared = this.#shares.filter(({ version }) => (split[version] ?? 0) > 0);
-    this.named = new Set([...shared, ...this.#routes].map(({ version }) => version));
+    this.#shares = Object.entries(split)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([version, percent]) => ({ version, share: percent / 100, seed: hashText(version, splitSeed) }));
+    const shared = this.#shares.reduce((sum, { share }) => sum + share, 0);
+    this.#rest = { version: undefined, share: Math.max(0, 1 - shared), seed: splitSeed };
+    this.named = new Set([
+      ...this.#shares.filter(({ share }) => share > 0).flatMap(({ version }) => version ?? []),
+      ...this.#routes.map(({ version }) => version),
+    ]);
     this.isEmpty = this.#shares.length === 0 && this.#routes.length === 0;
   }
 
@@ -54,18 +80,36 @@ export class Versions {
     return this.#routes.find((route) => fits(route, header(route.header)))?.version;
   }
 
-  /**
-   * The version whose share the call falls into; undefined is the rest. Calls with one key get one version, and a share
-   * that grows at the end of the list takes keys from the rest alone.
-   */
+  /** The version whose share the call falls into; undefined is the rest. */
   share(key: string | undefined, random: () => number): string | undefined {
-    const at = key === undefined ? random() : unitOf(hashText(key, splitSeed));
-    return this.#shares.find(({ upTo }) => at < upTo)?.version;
+    return key === undefined ? this.#byChance(random()) : this.#byKey(hashText(key, splitSeed));
+  }
+
+  #byChance(at: number): string | undefined {
+    let upTo = 0;
+    return this.#shares.find(({ share }) => at < (upTo += share))?.version;
+  }
+
+  #byKey(key: number): string | undefined {
+    let { version } = this.#rest;
+    let lowest = drawOf(this.#rest, key);
+    for (const share of this.#shares) {
+      const draw = drawOf(share, key);
+      if (draw >= lowest) continue;
+      lowest = draw;
+      ({ version } = share);
+    }
+    return version;
   }
 }
 
 /** Another than the balancers', or a share of keys would be a share of instances too. */
 const splitSeed = 0x5eed;
+
+/** Exponentially distributed, at the rate of the share: the lowest of several is each one's as often as its share says. */
+function drawOf({ share, seed }: Share, key: number): number {
+  return -Math.log(unitOf(mixHashes(seed, key))) / share;
+}
 
 function fits({ equals, prefix }: RouteOptions, value: string | undefined): boolean {
   if (value === undefined) return false;

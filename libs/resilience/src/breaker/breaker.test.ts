@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Outcome } from "../balancing/endpoint.ts";
-import { Breaker, type BreakerParts, type BreakerPass } from "./breaker.ts";
+import { Breaker, type BreakerParts, type BreakerPass, type BreakerWaiter } from "./breaker.ts";
 import { type BreakerOptions, breakerDefaults } from "./options.ts";
 
 type Options = Required<BreakerOptions>;
@@ -57,8 +57,12 @@ class Model {
     return true;
   }
 
-  leave(epoch: number, ended: Outcome, { nowMs, instance }: { nowMs: number; instance: string }): void {
-    if (epoch !== this.epoch) return;
+  isProbing(nowMs: number): boolean {
+    const { probes, openMs } = this.#options;
+    return this.kind === "half-open" && this.#probing >= probes && nowMs - this.#lastProbeMs < openMs;
+  }
+
+  leave(ended: Outcome, { nowMs, instance }: { nowMs: number; instance: string }): void {
     this.#probing = Math.max(0, this.#probing - 1);
     if (ended === "refused" || ended === "cancelled") return;
     if (this.kind === "half-open") {
@@ -117,23 +121,48 @@ function behavesAsModelled(make: Make) {
     const breaker = make({ options: () => given, onChange: (kind) => changes.push(kind) });
     const passes: { readonly pass: BreakerPass; readonly epoch: number }[] = [];
     let nowMs = 100_000;
+    let lastWaiter = 0;
+    const waiting: number[] = [];
+    const told: number[] = [];
+    const enter = (): BreakerPass | undefined => {
+      const pass = breaker.enter(nowMs);
+      if (pass !== undefined) passes.push({ pass, epoch: model.epoch });
+      return pass;
+    };
+    /** As a call does that waits for the probes of others. */
+    const wait = (): void => {
+      const id = (lastWaiter += 1);
+      waiting.push(id);
+      breaker.wait({ onBreaker: () => void (told.push(id), enter()) });
+    };
     for (const { gapMs, instance, step: next } of steps) {
       nowMs += gapMs;
       const before = model.kind;
       if (next.kind === "enter") {
         const isOpen = breaker.isOpen(nowMs);
-        const pass = breaker.enter(nowMs);
-        same(pass !== undefined, model.enter(nowMs));
+        const isProbing = breaker.isProbing(nowMs);
+        same(isProbing, model.isProbing(nowMs));
+        const mayEnter = model.enter(nowMs);
+        const pass = enter();
+        same(pass !== undefined, mayEnter);
         same(isOpen, pass === undefined);
-        if (pass !== undefined) passes.push({ pass, epoch: model.epoch });
         // K5: whoever is told to wait is told for how long.
-        else same(breaker.retryAfterMs(nowMs) > 0, true);
+        if (pass === undefined) same(breaker.retryAfterMs(nowMs) > 0, true);
+        if (isProbing) wait();
       } else if (next.kind === "leave") {
         const [left] = passes.splice(next.which % Math.max(1, passes.length), 1);
         if (left === undefined) continue;
         const at = { nowMs, instance: String(instance) };
+        const expected: number[] = [];
+        if (left.epoch === model.epoch) {
+          model.leave(next.outcome, at);
+          while (waiting.length > 0 && !model.isProbing(nowMs)) {
+            expected.push(...waiting.splice(0, 1));
+            model.enter(nowMs);
+          }
+        }
         breaker.leave(left.pass, next.outcome, at);
-        model.leave(left.epoch, next.outcome, at);
+        same(told.splice(0).join(), expected.join());
       } else {
         breaker.wake();
         model.wake(nowMs);
@@ -144,7 +173,7 @@ function behavesAsModelled(make: Make) {
   });
 }
 
-test("K1 to K5: a breaker is what its model is, after every step", () => {
+test("K1 to K6: a breaker is what its model is, after every step", () => {
   fc.assert(
     behavesAsModelled((parts) => new Breaker(parts)),
     { numRuns: 300 },
@@ -170,6 +199,26 @@ class Late extends Breaker {
     super.leave(this.state.kind === "open" ? pass : this.state, ended, at);
   }
 }
+class Untold extends Breaker {
+  override wait(): void {}
+}
+class TellsAll extends Breaker {
+  readonly #waiters: BreakerWaiter[] = [];
+  override wait(waiter: BreakerWaiter): void {
+    this.#waiters.push(waiter);
+  }
+  override leave(pass: BreakerPass, ended: Outcome, at: { nowMs: number; instance: string }): void {
+    super.leave(pass, ended, at);
+    for (const waiter of this.#waiters.splice(0)) waiter.onBreaker();
+  }
+}
+class LastComeFirst extends Breaker {
+  readonly #waiters: BreakerWaiter[] = [];
+  override wait(waiter: BreakerWaiter): void {
+    this.#waiters.push(waiter);
+    super.wait({ onBreaker: () => this.#waiters.pop()?.onBreaker() });
+  }
+}
 class OneInstance extends Breaker {
   override leave(pass: BreakerPass, ended: Outcome, at: { nowMs: number; instance: string }): void {
     super.leave(pass, ended, { ...at, instance: "all" });
@@ -190,6 +239,9 @@ test.each<{ fault: string; make: Make }>([
   { fault: "K3 it closes a success early", make: withOptions(() => ({ successes: 1 })) },
   { fault: "K4 late answers count", make: (parts) => new Late(parts) },
   { fault: "K1 it sleeps on", make: (parts) => new Deaf(parts) },
+  { fault: "K6 nobody is told", make: (parts) => new Untold(parts) },
+  { fault: "K6 all are told of each end", make: (parts) => new TellsAll(parts) },
+  { fault: "K6 the last is told first", make: (parts) => new LastComeFirst(parts) },
 ])("noticed when $fault", ({ make }) => {
   expect(fc.check(behavesAsModelled(make), { numRuns: 1_000, seed: 1, endOnFailure: true }).failed).toBe(true);
 });

@@ -37,6 +37,12 @@ export interface BreakerParts {
   readonly onChange: (state: BreakerState["kind"]) => void;
 }
 
+/** Somebody who waits for a half-open breaker to decide. */
+export interface BreakerWaiter {
+  /** Another try may be let through, or the breaker is open again: look again. */
+  onBreaker(): void;
+}
+
 /**
  * Leaves a target's method alone for a while when it fails as a whole, so that callers fail fast and the target gets to
  * rest (Nygard, 'Release It!', §5.2). Each try asks to `enter` and, once let through, is told by `leave` exactly once.
@@ -48,9 +54,12 @@ export interface BreakerParts {
  * - K3 Half open, at most `probes` tries are under way; `successes` that went well close it, one failure opens it again.
  * - K4 A try counts for the state that let it through: late answers change nothing.
  * - K5 It can't get stuck: probes of which nothing was heard for `openMs` make room for others, and count when they end.
+ * - K6 Who waits while it is half open and full is told when a probe ends: those for whom there is room, first come
+ *   first; all, when it closes or opens.
  */
 export class Breaker {
   readonly #parts: BreakerParts;
+  readonly #waiters = new Set<BreakerWaiter>();
   #state: BreakerState;
 
   constructor(parts: BreakerParts) {
@@ -60,6 +69,11 @@ export class Breaker {
 
   get state(): BreakerState {
     return this.#state;
+  }
+
+  /** Whether it is half open, and enough probes are under way: what comes of them is known soon. */
+  isProbing(nowMs: number): boolean {
+    return this.#state.kind === "half-open" && this.isOpen(nowMs);
   }
 
   /** Whether `enter` would say no. */
@@ -99,9 +113,21 @@ export class Breaker {
   leave(pass: BreakerPass, outcome: Outcome, { nowMs, instance }: { nowMs: number; instance: string }): void {
     if (pass !== this.#state) return;
     if (pass.kind === "half-open") pass.probing = Math.max(0, pass.probing - 1);
-    if (outcome !== "ok" && outcome !== "failure") return;
-    if (pass.kind === "half-open") this.#probed(pass, outcome, nowMs);
-    else this.#count(pass, outcome, { nowMs, instance });
+    if (outcome === "ok" || outcome === "failure") {
+      if (pass.kind === "half-open") this.#probed(pass, outcome, nowMs);
+      else this.#count(pass, outcome, { nowMs, instance });
+    }
+    this.#tell(nowMs);
+  }
+
+  /** Is told once, when there is something to look at; see K6. What follows from time alone is told by `retryAfterMs`. */
+  wait(waiter: BreakerWaiter): void {
+    this.#waiters.add(waiter);
+  }
+
+  /** Waits no longer. */
+  unwait(waiter: BreakerWaiter): void {
+    this.#waiters.delete(waiter);
   }
 
   /** Something changed for the better, a new instance for one: no need to wait any longer before looking. */
@@ -113,6 +139,16 @@ export class Breaker {
   reset(): void {
     if (this.#state.kind === "closed") this.#state = this.#closed();
     else this.#become(this.#closed());
+    this.#tell(0);
+  }
+
+  #tell(nowMs: number): void {
+    if (this.#waiters.size === 0) return;
+    // Who finds out that it has to wait on waits behind the others.
+    for (const waiter of [...this.#waiters]) {
+      if (this.isProbing(nowMs)) return;
+      if (this.#waiters.delete(waiter)) waiter.onBreaker();
+    }
   }
 
   #probed(state: HalfOpenState, outcome: "ok" | "failure", nowMs: number): void {

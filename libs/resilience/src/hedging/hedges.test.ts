@@ -1,5 +1,7 @@
+import { describeLaws, describeMutants, type Mutant } from "@weft/kit/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { law, type Subject, subjectOf } from "../balancing/fixture.ts";
 import { Hedges, type HedgesParts, type HedgingOptions } from "./hedges.ts";
 
 const method = "weft.search.v1.SearchService/Search";
@@ -9,32 +11,96 @@ function hedgesWith(options: HedgingOptions = { methods: [method] }): Hedges {
   return new Hedges({ target: "search", options });
 }
 
-test("G1 off unless a method opted in and is a read", () => {
-  expect(new Hedges({ target: "search" }).hedges(method, true)).toBe(false);
-  expect(hedgesWith().hedges(method, true)).toBe(true);
-  expect(hedgesWith().hedges(method, false)).toBe(false);
-  expect(hedgesWith().hedges("weft.search.v1.SearchService/Suggest", true)).toBe(false);
-  expect(hedgesWith({ methods: ["*"] }).hedges("weft.search.v1.SearchService/Suggest", true)).toBe(true);
-  expect(hedgesWith({ methods: ["*"] }).hedges(method, false)).toBe(false);
-});
+type Hedger = Pick<Hedges, "hedges" | "began" | "ended">;
+type Make = (options: HedgingOptions) => Hedger;
 
-test("G2 the wait is the method's own 95th percentile, once fifty times are known", () => {
-  const hedges = hedgesWith({ methods: ["*"] });
-  for (let took = 1; took < 50; took += 1) hedges.ended(method, took, 0);
-  expect(hedges.began(method, 0)).toBeUndefined();
-  for (let took = 50; took <= 100; took += 1) hedges.ended(method, took, 0);
-  hedges.ended("weft.search.v1.SearchService/Suggest", 7_000, 0);
-  const delayMs = hedges.began(method, 1_000);
-  expect(delayMs).toBeGreaterThanOrEqual(95);
-  expect(delayMs).toBeLessThanOrEqual(95 * 1.0906);
-  expect(hedges.began(method, 60_000)).toBeUndefined();
-});
+const other = "weft.search.v1.SearchService/Suggest";
 
-test("G2 fast methods are not hedged sooner than after the least wait", () => {
-  const hedges = hedgesWith();
-  for (let call = 0; call < 50; call += 1) hedges.ended(method, 0.3, 0);
-  expect(hedges.began(method, 0)).toBe(5);
-});
+const laws = [
+  law<Make>("G1 off unless a method opted in and is a read", (make) => {
+    expect(make({}).hedges(method, true)).toBe(false);
+    expect(make({ methods: [method] }).hedges(method, true)).toBe(true);
+    expect(make({ methods: [method] }).hedges(method, false)).toBe(false);
+    expect(make({ methods: [method] }).hedges(other, true)).toBe(false);
+    expect(make({ methods: ["*"] }).hedges(other, true)).toBe(true);
+    expect(make({ methods: ["*"] }).hedges(method, false)).toBe(false);
+  }),
+  law<Make>("G2 the wait is the method's own 95th percentile, once fifty times are known", (make) => {
+    const hedges = make({ methods: ["*"] });
+    for (let took = 1; took < 50; took += 1) hedges.ended(method, took, 0);
+    expect(hedges.began(method, 0)).toBeUndefined();
+    for (let took = 50; took <= 100; took += 1) hedges.ended(method, took, 0);
+    for (let call = 0; call < 50; call += 1) hedges.ended(other, 7_000, 0);
+    const delayMs = hedges.began(method, 1_000);
+    expect(delayMs).toBeGreaterThanOrEqual(95);
+    expect(delayMs).toBeLessThanOrEqual(95 * 1.0906);
+    expect(hedges.began(method, 60_000)).toBeUndefined();
+  }),
+  law<Make>("G2 fast methods are not hedged sooner than after the least wait", (make) => {
+    const hedges = make({ methods: [method] });
+    for (let call = 0; call < 50; call += 1) hedges.ended(method, 0.3, 0);
+    expect(hedges.began(method, 0)).toBe(5);
+  }),
+];
+
+describeLaws("hedges", laws, subjectOf<Make>(hedgesWith));
+
+function mutant(breaks: string, fault: string, make: Make): Mutant<Subject<Make>> {
+  return { breaks, fault, open: subjectOf(make) };
+}
+
+/** The right one, but for what is given. */
+function but(change: (inner: Hedges) => Partial<Hedger>): Make {
+  return (options) => {
+    const inner = hedgesWith(options);
+    return {
+      hedges: (name, isRead) => inner.hedges(name, isRead),
+      began: (name, nowMs) => inner.began(name, nowMs),
+      ended: (name, tookMs, nowMs) => inner.ended(name, tookMs, nowMs),
+      ...change(inner),
+    };
+  };
+}
+
+describeMutants("hedges: mutants", laws, [
+  mutant(
+    "G1",
+    "what is no read is hedged, too",
+    but((inner) => ({ hedges: (name) => inner.hedges(name, true) })),
+  ),
+  mutant("G1", "nobody has to opt in", (options) => hedgesWith({ ...options, methods: ["*"] })),
+  mutant("G1", "all methods can't be named at once", ({ methods = [], ...options }) =>
+    hedgesWith({ ...options, methods: methods.filter((name) => name !== "*") }),
+  ),
+  mutant("G2", "it hedges what takes longer than half of all", (options) => hedgesWith({ ...options, quantile: 0.5 })),
+  mutant("G2", "it waits for next to nothing", (options) => hedgesWith({ ...options, minimumDelayMs: 0 })),
+  mutant(
+    "G2",
+    "methods are not told apart",
+    but((inner) => ({
+      began: (_, nowMs) => inner.began(method, nowMs),
+      ended: (_, tookMs, nowMs) => inner.ended(method, tookMs, nowMs),
+    })),
+  ),
+  mutant(
+    "G2",
+    "a few times are enough",
+    but((inner) => ({
+      ended: (name, tookMs, nowMs) => {
+        inner.ended(name, tookMs, nowMs);
+        inner.ended(name, tookMs, nowMs);
+      },
+    })),
+  ),
+  mutant(
+    "G2",
+    "what it took once is believed for ever",
+    but((inner) => {
+      let delayMs: number | undefined;
+      return { began: (name, nowMs) => (delayMs = inner.began(name, nowMs) ?? delayMs) };
+    }),
+  ),
+]);
 
 const history = fc.array(
   fc.record({ gapMs: fc.oneof(fc.nat(20), fc.nat(3_000)), calls: fc.nat(60), wishes: fc.nat(8), isCalm: fc.boolean() }),

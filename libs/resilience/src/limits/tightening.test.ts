@@ -1,17 +1,24 @@
+import { describeLaws, describeMutants, type Mutant } from "@weft/kit/testing";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect } from "vitest";
+import { law, type Subject, subjectOf } from "../balancing/fixture.ts";
 import type { Decision } from "../decision.ts";
-import { type Importance, Tightening } from "./tightening.ts";
+import { type Importance, Tightening, type TighteningOptions } from "./tightening.ts";
+
+type Limit = Pick<Tightening, "factor" | "admits" | "ended">;
+type Make = (options: TighteningOptions) => Limit;
 
 interface Target {
-  readonly limit: Tightening;
+  readonly limit: Limit;
   readonly told: Decision[];
   now: number;
 }
 
-function open(): Target {
+const right: Make = (options) => new Tightening(options);
+
+function open(make: Make): Target {
   const told: Decision[] = [];
-  return { told, now: 0, limit: new Tightening({ target: "user", onDecision: (decision) => told.push(decision) }) };
+  return { told, now: 0, limit: make({ target: "user", onDecision: (decision) => told.push(decision) }) };
 }
 
 /** Calls for a while; how many a second were let through. `failing` of each hundred that get there fail. */
@@ -33,32 +40,29 @@ function drive(
   return (through * 1000) / ms;
 }
 
-describe("a limit that tightens", () => {
-  test("T1 nothing is refused while few calls fail, or few in number", () => {
-    const many = open();
+const ranks: readonly Importance[] = ["low", "middle", "high"];
+
+const laws = [
+  law<Make>("T1 nothing is refused while few calls fail, or few in number", (make) => {
+    const many = open(make);
     expect(drive(many, { ms: 10_000, perSecond: 1000, failing: 20 })).toBeCloseTo(1000, 0);
-    const seldom = open();
+    const seldom = open(make);
     expect(drive(seldom, { ms: 10_000, perSecond: 38, failing: 100 })).toBeCloseTo(38, 0);
     expect([many.told, seldom.told]).toEqual([[], []]);
-  });
-
-  test("T2, T3 it falls to a tenth of what came, and two good seconds end it; begin and end are told", () => {
-    const target = open();
+  }),
+  law<Make>("T2 it falls to a tenth, and two good seconds end it; begin and end are told", (make) => {
+    const target = open(make);
     drive(target, { ms: 5000, perSecond: 2000, failing: 0 });
     drive(target, { ms: 5000, perSecond: 2000, failing: 100 });
     expect(target.limit.factor(target.now)).toBeCloseTo(0.1);
-    const through = drive(target, { ms: 5000, perSecond: 2000, failing: 100 });
-    expect(through).toBeGreaterThanOrEqual(200);
-    expect(through).toBeLessThan(220);
     expect(target.told).toEqual([{ kind: "limited", target: "user", reason: "tightened" }]);
     drive(target, { ms: 2500, perSecond: 2000, failing: 0 });
     expect(target.limit.factor(target.now)).toBe(1);
     expect(drive(target, { ms: 1000, perSecond: 2000, failing: 0 })).toBeCloseTo(2000, 0);
     expect(target.told.at(-1)).toMatchObject({ reason: "relaxed" });
-  });
-
-  test("T2 a share of failures between the two, which a target may always have, does not limit it for ever", () => {
-    const target = open();
+  }),
+  law<Make>("T2 a share of failures between the two does not limit it for ever", (make) => {
+    const target = open(make);
     drive(target, { ms: 1100, perSecond: 2000, failing: 100 });
     const before = target.limit.factor(target.now);
     // The half second that is under way still has failures of before in it.
@@ -69,43 +73,45 @@ describe("a limit that tightens", () => {
     expect(target.limit.factor(target.now)).toBeCloseTo(after + 0.2);
     drive(target, { ms: 25_000, perSecond: 2000, failing: 12 });
     expect(target.limit.factor(target.now)).toBe(1);
-  });
-
-  test("T2 silence ends it, too", () => {
-    const target = open();
+  }),
+  law<Make>("T2 silence ends it, too", (make) => {
+    const target = open(make);
     drive(target, { ms: 5000, perSecond: 2000, failing: 100 });
     target.now += 2500;
     expect(target.limit.factor(target.now)).toBe(1);
-  });
-
-  test("T3 it never goes below the floor", () => {
-    const target = open();
+  }),
+  law<Make>("T3 no more than its factor of what came is let through", (make) => {
+    const target = open(make);
+    drive(target, { ms: 5000, perSecond: 2000, failing: 100 });
+    const through = drive(target, { ms: 5000, perSecond: 2000, failing: 100 });
+    expect(through).toBeGreaterThanOrEqual(200);
+    expect(through).toBeLessThan(220);
+  }),
+  law<Make>("T3 it never goes below the floor", (make) => {
+    const target = open(make);
     drive(target, { ms: 5000, perSecond: 100, failing: 100 });
     const through = drive(target, { ms: 5000, perSecond: 100, failing: 100 });
     expect(through).toBeGreaterThanOrEqual(50);
     expect(through).toBeLessThan(60);
-  });
-
-  test("T4 what matters less waits first", () => {
+  }),
+  law<Make>("T4 when a call is let through, one of more importance would have been", (make) => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 2 }))), (calls) => {
-        const ranks: readonly Importance[] = ["low", "middle", "high"];
         // The same calls up to each one, and then that call as each importance.
-        const replay = (upTo: number, last: Importance): boolean => {
-          const target = open();
+        const replay = (last: Importance): boolean => {
+          const target = open(make);
           drive(target, { ms: 2000, perSecond: 500, failing: 100 });
-          for (const [gap, rank] of calls.slice(0, upTo)) {
-            target.limit.admits(ranks[rank] ?? "low", (target.now += gap));
-          }
+          for (const [gap, rank] of calls) target.limit.admits(ranks[rank] ?? "low", (target.now += gap));
           return target.limit.admits(last, target.now);
         };
-        const upTo = calls.length;
-        const [low, middle, high] = ranks.map((rank) => replay(upTo, rank));
+        const [low, middle, high] = ranks.map(replay);
         expect([low, middle, high]).toEqual([low, middle, high].toSorted((a, b) => Number(a) - Number(b)));
       }),
       { numRuns: 40 },
     );
-    const target = open();
+  }),
+  law<Make>("T4 what matters less waits first", (make) => {
+    const target = open(make);
     drive(target, { ms: 5000, perSecond: 2000, failing: 100 });
     let low = 0;
     let high = 0;
@@ -117,5 +123,98 @@ describe("a limit that tightens", () => {
     }
     expect(low).toBeLessThan(30);
     expect(high).toBeGreaterThan(350);
-  });
-});
+  }),
+];
+
+describeLaws("a limit that tightens", laws, subjectOf(right));
+
+function mutant(breaks: string, fault: string, make: Make): Mutant<Subject<Make>> {
+  return { breaks, fault, open: subjectOf(make) };
+}
+
+/** The right one, but for what is given. */
+function but(change: (inner: Tightening, options: TighteningOptions) => Partial<Limit>): Make {
+  return (options) => {
+    const inner = new Tightening(options);
+    return {
+      factor: (nowMs) => inner.factor(nowMs),
+      admits: (importance, nowMs) => inner.admits(importance, nowMs),
+      ended: (failed, nowMs) => inner.ended(failed, nowMs),
+      ...change(inner, options),
+    };
+  };
+}
+
+describeMutants("a limit that tightens: mutants", laws, [
+  mutant("T1", "a few failures are enough", (options) => right({ ...options, minFailures: 1 })),
+  mutant(
+    "T1",
+    "a failure counts twice",
+    but((inner) => ({
+      ended: (failed, nowMs) => {
+        inner.ended(failed, nowMs);
+        if (failed) inner.ended(failed, nowMs);
+      },
+    })),
+  ),
+  mutant(
+    "T2",
+    "it never gets wider",
+    but((inner) => {
+      let lowest = 1;
+      return { factor: (nowMs) => (lowest = Math.min(lowest, inner.factor(nowMs))) };
+    }),
+  ),
+  mutant(
+    "T2",
+    "it waits for a call that goes well",
+    but((inner) => {
+      let lastMs = 0;
+      return {
+        factor: () => inner.factor(lastMs),
+        ended: (failed, nowMs) => inner.ended(failed, (lastMs = nowMs)),
+      };
+    }),
+  ),
+  mutant(
+    "T2",
+    "any failure counts as much as many",
+    but((inner) => ({ ended: (failed, nowMs) => (failed ? inner.ended(true, nowMs) : undefined) })),
+  ),
+  mutant("T2", "the first good call ends it", (options) => {
+    let inner = new Tightening(options);
+    return {
+      factor: (nowMs) => inner.factor(nowMs),
+      admits: (importance, nowMs) => inner.admits(importance, nowMs),
+      ended: (failed, nowMs) => {
+        if (!failed && inner.factor(nowMs) < 1) inner = new Tightening(options);
+        inner.ended(failed, nowMs);
+      },
+    };
+  }),
+  mutant(
+    "T3",
+    "its factor is told and not held to",
+    but((inner) => ({
+      admits: (importance, nowMs) => {
+        inner.admits(importance, nowMs);
+        return true;
+      },
+    })),
+  ),
+  mutant("T3", "there is no floor", (options) => right({ ...options, floorPerSecond: 0 })),
+  mutant("T3", "the floor is all there is", (options) => right({ ...options, floorPerSecond: 1_000 })),
+  mutant(
+    "T4",
+    "all matter alike",
+    but((inner) => ({ admits: (_, nowMs) => inner.admits("high", nowMs) })),
+  ),
+  mutant(
+    "T4",
+    "what matters less goes first",
+    but((inner) => {
+      const turned = { low: "high", middle: "middle", high: "low" } as const;
+      return { admits: (importance, nowMs) => inner.admits(turned[importance], nowMs) };
+    }),
+  ),
+]);

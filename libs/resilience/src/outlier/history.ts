@@ -5,7 +5,7 @@ export interface Tally {
 }
 
 /** Calls that are remembered one by one: bits of a number. */
-const span = 32;
+export const rememberedCalls = 32;
 
 /** What an instance did with its last calls. */
 export class CallHistory {
@@ -23,7 +23,7 @@ export class CallHistory {
       this.#calls = 0;
     }
     this.#failed = (this.#failed << 1) | (failed ? 1 : 0);
-    this.#calls = Math.min(span, this.#calls + 1);
+    this.#calls = Math.min(rememberedCalls, this.#calls + 1);
     this.#lastMs = nowMs;
     this.#intervalCalls += 1;
     if (failed) this.#intervalFailures += 1;

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Admission } from "./admission.ts";
-import { DegradeScore, type Strain } from "./degrade.ts";
 import { laws, makeAdmission, type MakeSubject } from "./laws.ts";
 import { seeded } from "./testing.ts";
 import { LoopTurns } from "./turns.ts";
@@ -310,54 +309,5 @@ describe("turns of the event loop", () => {
     expect(turns.waitMs).toBe(20);
     turns.start(9_000, { hasRested: true, rounds: 7 });
     expect(turns.waitMs).toBe(0);
-  });
-});
-
-describe("degrade score", () => {
-  const calm: Strain = { latencyMs: 20, errorShare: 0, cpuShare: 0.3 };
-
-  test("D1 two of three make it", () => {
-    const score = new DegradeScore();
-    const after = (strain: Partial<Strain>) => {
-      score.update({ ...calm, ...strain }, 0);
-      return score.score;
-    };
-    expect(after({})).toBe(0);
-    expect(after({ latencyMs: 501 })).toBe(40);
-    expect(after({ errorShare: 0.11 })).toBe(35);
-    expect(after({ cpuShare: 0.86 })).toBe(25);
-    expect(after({ latencyMs: 500, errorShare: 0.1, cpuShare: 0.85 })).toBe(0);
-    expect(score.degraded).toBe(false);
-    expect(after({ errorShare: 1, cpuShare: 1 })).toBe(60);
-    expect(score).toMatchObject({ degraded: true, parts: ["errors", "cpu"] });
-    expect(after({ latencyMs: 900, errorShare: 1, cpuShare: 1 })).toBe(100);
-  });
-
-  test("D2 D3 it degrades at once and recovers after a calm without a break", () => {
-    const strains = fc.array(
-      fc.record({
-        latencyMs: fc.constantFrom(10, 1_000),
-        errorShare: fc.constantFrom(0, 0.5),
-        cpuShare: fc.constantFrom(0.2, 0.99),
-      }),
-      { maxLength: 60 },
-    );
-    fc.assert(
-      fc.property(strains, (all) => {
-        const score = new DegradeScore();
-        const scores: number[] = [];
-        let expected = false;
-        for (const [second, strain] of all.entries()) {
-          const changed = score.update(strain, second * 1_000);
-          scores.push(score.score);
-          const was = expected;
-          // Six readings, a second apart, are five seconds.
-          if (score.score >= 60) expected = true;
-          else if (scores.length >= 6 && scores.slice(-6).every((one) => one < 40)) expected = false;
-          expect(score.degraded).toBe(expected);
-          expect(changed).toBe(was !== expected);
-        }
-      }),
-    );
   });
 });

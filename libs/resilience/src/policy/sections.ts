@@ -9,6 +9,7 @@ import { breakerDefaults, type BreakerOptions } from "../breaker/options.ts";
 import { bulkheadDefaults, type BulkheadOptions } from "../bulkhead/bulkhead.ts";
 import { fallbackDefaults, type FallbackOptions } from "../fallback/options.ts";
 import { hedgingDefaults, type HedgingOptions } from "../hedging/hedges.ts";
+import { rememberedCalls } from "../outlier/history.ts";
 import { outlierDefaults, type OutlierOptions } from "../outlier/options.ts";
 import { retryDefaults, type RetryOptions } from "../retry/options.ts";
 import { mapped, optional, required, type Shape, shape, withRule } from "./shape.ts";
@@ -53,7 +54,7 @@ export const balancingShape = shape.object<BalancingOptions>({
     min: 10,
     max: maxMs,
     about:
-      "`p2c-ewma`: time constant with which a latency is forgotten that was high at every trial; one that was high once is forgotten ten times as fast.",
+      "`p2c-ewma`: time constant with which a latency is forgotten that was high again and again; one that was high once is forgotten ten times as fast.",
   }),
   latencyTolerance: shape.number({
     default: balancingDefaults.latencyTolerance,
@@ -84,7 +85,8 @@ export const balancingShape = shape.object<BalancingOptions>({
     min: 1,
     max: maxCount,
     integer: true,
-    about: "How many instances a caller keeps connections to; not for policies by key.",
+    about:
+      "How many instances a caller keeps connections to, of each version that gets calls of its own; not for policies by key.",
   }),
   zoneMinInstances: shape.number({
     default: balancingDefaults.zoneMinInstances,
@@ -103,8 +105,14 @@ export const outliersShape = shape.object<OutlierOptions>({
     max: 1,
     about: "An instance that fails this much more of its calls than the others together is ejected.",
   }),
-  minCalls: count(outlierDefaults.minCalls, "Calls that an instance and the others must have had for that, lately."),
-  windowMs: time(outlierDefaults.windowMs, "How far back that reaches, a time constant."),
+  minCalls: shape.number({
+    default: outlierDefaults.minCalls,
+    min: 1,
+    max: rememberedCalls,
+    integer: true,
+    about: `Calls that an instance and the others must have had for that; each one's last ${rememberedCalls} are looked at.`,
+  }),
+  windowMs: time(outlierDefaults.windowMs, "An instance that was not called for so long is left out of that."),
   intervalMs: time(outlierDefaults.intervalMs, "How often success rates of all instances are compared."),
   successRateMinInstances: count(
     outlierDefaults.successRateMinInstances,

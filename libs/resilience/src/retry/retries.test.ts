@@ -1,6 +1,8 @@
+import { describeLaws, describeMutants, type Mutant } from "@weft/kit/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Decision } from "../decision.ts";
+import { law, type Subject, subjectOf } from "../balancing/fixture.ts";
+import type { Decision, OnDecision } from "../decision.ts";
 import { Retries } from "./retries.ts";
 import type { FailedTry } from "./retry-after.ts";
 
@@ -32,23 +34,74 @@ test("what the call itself forbids takes nothing from the budget, and is not tol
   expect(told()).toEqual(["retried failed", "refused retry-budget"]);
 });
 
-test("O1 nothing is tried again while most tries are turned down as too busy, and again once they are not", () => {
-  const { retries, told } = retriesWith();
-  for (let answer = 0; answer < 9; answer += 1) retries.answered(1_000, true);
-  expect(retries.next(failed, 1_000)).toHaveProperty("waitMs");
-  retries.answered(1_000, true);
-  expect(retries.next(failed, 1_000)).toEqual({ no: "overloaded" });
-  expect(told()).toEqual(["retried failed", "refused retry-overloaded"]);
-  for (let answer = 0; answer < 10; answer += 1) retries.answered(2_000, false);
-  expect(retries.next(failed, 2_000)).toHaveProperty("waitMs");
-});
+type Make = (options: { readonly onDecision: OnDecision }) => Pick<Retries, "answered" | "isOverloaded" | "next">;
 
-test("O1 overload is forgotten with time alone", () => {
-  const { retries } = retriesWith();
-  for (let answer = 0; answer < 100; answer += 1) retries.answered(1_000, true);
-  expect(retries.isOverloaded(10_900)).toBe(true);
-  expect(retries.isOverloaded(11_000)).toBe(false);
-});
+const right: Make = (options) => new Retries({ target: "echo", random: () => 0.5, ...options });
+
+const laws = [
+  law<Make>(
+    "O1 nothing is tried again while most tries are turned down as too busy, and again once they are not",
+    (make) => {
+      const told: Decision[] = [];
+      const retries = make({ onDecision: (one) => told.push(one) });
+      for (let answer = 0; answer < 9; answer += 1) retries.answered(1_000, true);
+      expect(retries.next(failed, 1_000)).toHaveProperty("waitMs");
+      retries.answered(1_000, true);
+      expect(retries.next(failed, 1_000)).toEqual({ no: "overloaded" });
+      expect(told.map(({ kind, reason }) => `${kind} ${reason}`)).toEqual([
+        "retried failed",
+        "refused retry-overloaded",
+      ]);
+      for (let answer = 0; answer < 10; answer += 1) retries.answered(2_000, false);
+      expect(retries.next(failed, 2_000)).toHaveProperty("waitMs");
+    },
+  ),
+  law<Make>("O1 overload is forgotten with time alone", (make) => {
+    const retries = make({ onDecision: () => undefined });
+    for (let answer = 0; answer < 100; answer += 1) retries.answered(1_000, true);
+    expect(retries.isOverloaded(10_900)).toBe(true);
+    expect(retries.isOverloaded(11_000)).toBe(false);
+    expect(retries.next(failed, 11_000)).toHaveProperty("waitMs");
+  }),
+];
+
+describeLaws("retries of a target that is too busy", laws, subjectOf(right));
+
+function mutant(fault: string, change: (inner: Retries) => Partial<ReturnType<Make>>): Mutant<Subject<Make>> {
+  const make: Make = (options) => {
+    const inner = new Retries({ target: "echo", random: () => 0.5, ...options });
+    return {
+      answered: (nowMs, isTooBusy) => inner.answered(nowMs, isTooBusy),
+      isOverloaded: (nowMs) => inner.isOverloaded(nowMs),
+      next: (one, nowMs) => inner.next(one, nowMs),
+      ...change(inner),
+    };
+  };
+  return { breaks: "O1", fault, open: subjectOf(make) };
+}
+
+describeMutants("retries of a target that is too busy: mutants", laws, [
+  mutant("refusals are not counted", () => ({ answered: () => undefined })),
+  mutant("good answers are not counted", (inner) => ({
+    answered: (nowMs, isTooBusy) => (isTooBusy ? inner.answered(nowMs, true) : undefined),
+  })),
+  mutant("a few refusals are enough", (inner) => ({
+    answered: (nowMs, isTooBusy) => {
+      for (let time = 0; time < 3; time += 1) inner.answered(nowMs, isTooBusy);
+    },
+  })),
+  mutant("overload is never forgotten", (inner) => {
+    let lastMs = 0;
+    return {
+      answered: (nowMs, isTooBusy) => inner.answered((lastMs = nowMs), isTooBusy),
+      isOverloaded: () => inner.isOverloaded(lastMs),
+      next: (one) => inner.next(one, lastMs),
+    };
+  }),
+  mutant("overload is seen and not heeded", (inner) => ({
+    next: (one, nowMs) => (inner.isOverloaded(nowMs) ? { waitMs: 25 } : inner.next(one, nowMs)),
+  })),
+]);
 
 test("options apply from then on, and what is left out goes back to its default", () => {
   const { retries } = retriesWith({ initialBackoffMs: 1_000 });
