@@ -1,7 +1,15 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Metadata, StatusObject } from "@grpc/grpc-js";
 import type { WeftError } from "@weft/kit";
-import type { Breaker, BreakerPass, CallFacts, Endpoint, FailedTry, RetryVerdict } from "@weft/resilience";
+import type {
+  Breaker,
+  BreakerPass,
+  BreakerWaiter,
+  CallFacts,
+  Endpoint,
+  FailedTry,
+  RetryVerdict,
+} from "@weft/resilience";
 import { isRefusal, pushBackMs } from "../wire/status.ts";
 import { givenUp, markTry } from "./call.ts";
 import type { DegradedListeners } from "./degraded.ts";
@@ -39,7 +47,7 @@ export interface CourseOwner {
 
 /**
  * - placing: looks for an instance
- * - waiting: until there is one
+ * - waiting: until there is one, and then for a breaker that looks whether it is well
  * - pausing: between two tries
  * - running: a try runs, or two when it was hedged
  */
@@ -52,7 +60,7 @@ const askAgainMs = 500;
  * The course of a call, of any kind: finds it a place, gives it another where that may be, and ends it by its deadline
  * or when its caller gives up. It is in the bulkhead from its start to its end.
  */
-export class Course implements Timed, Waiter {
+export class Course implements Timed, Waiter, BreakerWaiter {
   dueMs: number;
   readonly deadlineMs: number;
   readonly breaker: Breaker;
@@ -65,6 +73,8 @@ export class Course implements Timed, Waiter {
   /** Who failed this call already. */
   #avoid: Set<Endpoint> | undefined;
   #askMs = 0;
+  /** When its patience ends, or its time, while it waits. */
+  #patientMs = 0;
 
   constructor(request: CallRequest, way: Way, owner: CourseOwner) {
     this.#request = request;
@@ -98,11 +108,11 @@ export class Course implements Timed, Waiter {
 
   /** A try begins at this instance; it comes from {@link elsewhere}, or {@link refuge}. */
   try(link: Link, nowMs: number): void {
-    const { guards, pool } = this.#way;
+    const { guards } = this.#way;
     const { plan, metadata } = this.#request;
     const pass = this.breaker.enter(nowMs);
     if (pass === undefined) return this.fail(guards.breakers.refuse(plan.name, nowMs));
-    if (this.#stage === "waiting") pool.unwait(this);
+    if (this.#stage === "waiting") this.#unwait();
     this.#stage = "running";
     this.#tries += 1;
     markTry(metadata, { leftMs: this.deadlineMs - nowMs, tries: this.#tries });
@@ -131,17 +141,22 @@ export class Course implements Timed, Waiter {
     this.#due(nowMs + verdict.waitMs);
   }
 
-  /** Another link that is well: to another instance, or a new connection to the same one. */
-  elsewhere(from: Link): Link | undefined {
-    const link = this.#way.pool.find(this.#request.facts, this.#avoided().add(from.endpoint));
-    return link === from || link?.isSuspect === true ? undefined : link;
+  /** Another link that is well: to another instance, or a new connection to the same one. `also`: see {@link refuge}. */
+  elsewhere(from: Link, also?: Link): Link | undefined {
+    const avoided = this.#avoided().add(from.endpoint);
+    if (also !== undefined) avoided.add(also.endpoint);
+    const link = this.#way.pool.find(this.#request.facts, avoided);
+    return link === from || link === also || link?.isSuspect === true ? undefined : link;
   }
 
-  /** Where a call goes that is stuck on a silent instance, if it may: what it costs has been taken from the budget. */
-  refuge(from: Link, nowMs: number): Link | undefined {
+  /**
+   * Where a call goes that is stuck on a silent instance, if it may: what it costs has been taken from the budget.
+   * `also`: the instance of its other try, that is silent, too.
+   */
+  refuge(nowMs: number, from: Link, also?: Link): Link | undefined {
     if (!this.#request.plan.retryable || nowMs < this.#askMs) return undefined;
     this.#askMs = nowMs + askAgainMs;
-    const link = this.elsewhere(from);
+    const link = this.elsewhere(from, also);
     if (link === undefined) return undefined;
     return "no" in this.#next({ code: "UNAVAILABLE", isRefused: false }, nowMs) ? undefined : link;
   }
@@ -154,10 +169,10 @@ export class Course implements Timed, Waiter {
 
   /** It is over. */
   end(): void {
-    const { pool, pulse, guards } = this.#way;
+    const { pulse, guards } = this.#way;
     const { signal, plan } = this.#request;
     if (this.#stage === "ended") return;
-    if (this.#stage === "waiting") pool.unwait(this);
+    if (this.#stage === "waiting") this.#unwait();
     this.#stage = "ended";
     pulse.delete(this);
     if (this.#isStream) guards.bulkhead.leaveStream();
@@ -174,7 +189,7 @@ export class Course implements Timed, Waiter {
   }
 
   onDue(nowMs: number): void {
-    if (this.#stage === "waiting") return this.fail(nobodyThere(this.#way));
+    if (this.#stage === "waiting") return this.#onWaited(nowMs);
     if (nowMs >= this.deadlineMs) {
       this.#owner.onGivenUp(true, nowMs);
       return this.fail(late());
@@ -185,6 +200,10 @@ export class Course implements Timed, Waiter {
   }
 
   onAvailable(): void {
+    if (this.#stage === "waiting") this.#place(this.#way.now());
+  }
+
+  onBreaker(): void {
     if (this.#stage === "waiting") this.#place(this.#way.now());
   }
 
@@ -201,17 +220,45 @@ export class Course implements Timed, Waiter {
   #place(nowMs: number): void {
     const { guards, pool } = this.#way;
     const { plan, facts } = this.#request;
-    if (this.breaker.isOpen(nowMs)) return this.fail(guards.breakers.refuse(plan.name, nowMs));
     if (pool.isClosed) return this.fail(closedTransport(this.#way));
+    if (this.#waitsForProbes(nowMs)) return this.#wait(nowMs);
+    if (this.breaker.isOpen(nowMs)) return this.fail(guards.breakers.refuse(plan.name, nowMs));
     const link = pool.find(facts, this.#avoid);
     if (link !== undefined) this.try(link, nowMs);
-    else if (this.#stage !== "waiting") this.#wait(nowMs);
+    else this.#wait(nowMs);
+  }
+
+  /**
+   * Who has waited for an instance, or was turned away by one that had not seen it, waits for what the probes tell. All
+   * who come anew are refused at once.
+   */
+  #waitsForProbes(nowMs: number): boolean {
+    return (this.#stage === "waiting" || this.#moves > 0) && this.breaker.isProbing(nowMs);
   }
 
   #wait(nowMs: number): void {
-    this.#stage = "waiting";
-    this.#way.pool.wait(this);
-    this.#due(nowMs + this.#request.patienceMs);
+    if (this.#stage !== "waiting") {
+      this.#stage = "waiting";
+      this.#way.pool.wait(this);
+      this.#patientMs = Math.min(nowMs + this.#request.patienceMs, this.deadlineMs);
+    }
+    const isProbing = this.breaker.isProbing(nowMs);
+    if (isProbing) this.breaker.wait(this);
+    this.#due(
+      Math.min(this.#patientMs, isProbing ? nowMs + this.breaker.retryAfterMs(nowMs) : Number.POSITIVE_INFINITY),
+    );
+  }
+
+  #unwait(): void {
+    this.#way.pool.unwait(this);
+    this.breaker.unwait(this);
+  }
+
+  #onWaited(nowMs: number): void {
+    const { guards } = this.#way;
+    if (nowMs < this.#patientMs) return this.#place(nowMs);
+    const { name } = this.#request.plan;
+    this.fail(this.breaker.isOpen(nowMs) ? guards.breakers.refuse(name, nowMs) : nobodyThere(this.#way));
   }
 
   /** Nobody has seen the try: it does not count. */

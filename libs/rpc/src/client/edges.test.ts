@@ -1,10 +1,10 @@
 import { WeftError } from "@weft/kit";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createClient, openTransport } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
 import { aborted, errorFrom, openEcho, until } from "../testing/harness.ts";
 import { startProcess } from "../testing/load.ts";
-import { openReplicas } from "../testing/replicas.ts";
+import { connected, openReplicas } from "../testing/replicas.ts";
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -122,5 +122,138 @@ test("a stream that is given up, or whose transport is closed, while it is place
       expect(transport.status().inside.streams).toBe(0);
       expect(transport.status().endpoints.map(({ inFlight }) => inFlight)).toEqual([0]);
     }
+  }
+}, 60_000);
+
+describe("calls that wait for the one instance of a method whose breaker is open", () => {
+  /** Twenty of them, and what comes of each: the instance is gone, and would be looked at again when it is there. */
+  async function openWaiting(patienceMs: number) {
+    const replicas = openReplicas({ retry: { maxTries: 1 }, breaker: { openMs: 500 } });
+    await replicas.start("first", {
+      missing: () => {
+        throw new WeftError("UNAVAILABLE", "no");
+      },
+    });
+    for (let n = 0; n < 10; n += 1) await errorFrom(replicas.client.missing({}));
+    expect(replicas.transport.status().breakers).toMatchObject([{ state: "open" }]);
+    replicas.remove("first");
+    await pause(600);
+    const answers = Array.from({ length: 20 }, () =>
+      replicas.client.missing({}, { patienceMs, timeoutMs: 30_000 }).then(
+        ({ text }) => text,
+        (error: WeftError) => error.reason,
+      ),
+    );
+    await until(() => replicas.transport.status().inside.calls === 20);
+    // From now on it is not a matter of time whether there is room for another probe.
+    replicas.transport.configure({ retry: { maxTries: 1 }, breaker: { openMs: 60_000 } });
+    return { replicas, answers };
+  }
+
+  test("let three go first, and follow when those went well", async () => {
+    const { replicas, answers } = await openWaiting(20_000);
+    await using _ = replicas;
+    const gate = Promise.withResolvers<void>();
+    let begun = 0;
+    await replicas.start("second", {
+      missing: async () => {
+        if ((begun += 1) <= 3) await gate.promise;
+        return { text: "second" };
+      },
+    });
+    await until(() => begun === 3);
+    // Who has not waited is told at once.
+    expect(await errorFrom(replicas.client.missing({}))).toMatchObject({ reason: "BREAKER_OPEN" });
+    expect([begun, replicas.transport.status().inside.calls]).toEqual([3, 20]);
+    gate.resolve();
+    expect(await Promise.all(answers)).toEqual(Array(20).fill("second"));
+    expect(replicas.transport.status()).toMatchObject({ breakers: [{ state: "closed" }], inside: { calls: 0 } });
+  });
+
+  test("are refused when those failed", async () => {
+    const { replicas, answers } = await openWaiting(20_000);
+    await using _ = replicas;
+    const gate = Promise.withResolvers<void>();
+    let begun = 0;
+    await replicas.start("second", {
+      missing: async () => {
+        begun += 1;
+        await gate.promise;
+        throw new WeftError("UNAVAILABLE", "still not");
+      },
+    });
+    await until(() => begun === 3);
+    expect(replicas.transport.status().inside.calls).toBe(20);
+    gate.resolve();
+    const told = await Promise.all(answers);
+    expect(told.filter((reason) => reason === "UNAVAILABLE")).toHaveLength(3);
+    expect(told.filter((reason) => reason === "BREAKER_OPEN")).toHaveLength(17);
+    expect(begun).toBe(3);
+  });
+
+  test("wait no longer than their patience lasts", async () => {
+    const { replicas, answers } = await openWaiting(4_000);
+    await using _ = replicas;
+    const gate = Promise.withResolvers<void>();
+    let begun = 0;
+    await replicas.start("second", {
+      missing: async () => {
+        begun += 1;
+        await gate.promise;
+        return { text: "second" };
+      },
+    });
+    await until(() => begun === 3);
+    expect(replicas.transport.status().inside.calls).toBe(20);
+    await until(() => replicas.transport.status().inside.calls === 3);
+    gate.resolve();
+    const told = await Promise.all(answers);
+    expect(told.filter((text) => text === "second")).toHaveLength(3);
+    expect(told.filter((reason) => reason === "BREAKER_OPEN")).toHaveLength(17);
+  });
+
+  test("are told when the transport is closed", async () => {
+    const { replicas, answers } = await openWaiting(20_000);
+    const gate = Promise.withResolvers<void>();
+    let begun = 0;
+    await replicas.start("second", {
+      missing: async () => {
+        begun += 1;
+        await gate.promise;
+        return { text: "second" };
+      },
+    });
+    await until(() => begun === 3);
+    await replicas.transport[Symbol.asyncDispose]();
+    gate.resolve();
+    const told = await Promise.all(answers);
+    expect(told.filter((reason) => reason === "CANCELLED")).toHaveLength(17);
+    await replicas[Symbol.asyncDispose]();
+  });
+});
+
+test("a hedged call that is stuck on two instances that freeze goes to a third", async () => {
+  const say = "weft.test.v1.EchoService/Say";
+  await using replicas = openReplicas({
+    balancing: { policy: "round-robin", warmUp: { windowMs: 0 } },
+    hedging: { methods: [say], budgetShare: 1, maxPerSecond: 1_000 },
+  });
+  const frozen = await Promise.all([startProcess(), startProcess()]);
+  try {
+    for (const [at, { address }] of frozen.entries()) replicas.add(`frozen-${at}`, address);
+    for (let n = 0; n < 100; n += 1) await replicas.client.say({});
+    await connected(replicas, 2);
+    await pause(300);
+    for (const { process } of frozen) process.kill("SIGSTOP");
+    const call = replicas.client.say({}, { timeoutMs: 60_000 });
+    const inFlight = () => replicas.transport.status().endpoints.map((endpoint) => endpoint.inFlight);
+    await until(() => inFlight().join() === "1,1");
+    await until(() => replicas.transport.status().endpoints.every(({ state }) => state === "suspect"));
+    await replicas.start("third", { say: () => ({ text: "third" }) });
+    expect(await call).toMatchObject({ text: "third" });
+    expect(inFlight()).toEqual([0, 0, 0]);
+    expect(replicas.transport.status().breakers).toEqual([{ method: say, state: "closed" }]);
+  } finally {
+    for (const { process } of frozen) process.kill("SIGKILL");
   }
 }, 60_000);

@@ -92,14 +92,14 @@ export class Link {
     this.#follow();
   }
 
-  /** Whether it is connected, and has not said that it stops. */
+  /** Whether it is connected, and has not said that it stops: that it does not serve, after it did. */
   get isAvailable(): boolean {
     if (this.#state !== states.READY || this.#isClosing) return false;
     return this.#options.isOnlyChoice || !(this.#isServing === false && this.#hasServed);
   }
 
   /** Whether it says that it does not serve, and has never said anything else: it may not know better. */
-  get isReluctant(): boolean {
+  get isUnready(): boolean {
     return this.#isServing === false && !this.#hasServed;
   }
 

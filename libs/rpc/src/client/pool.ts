@@ -31,8 +31,8 @@ const limits = {
   age: 1_800_000,
   /** So long a new connection has to take the place of an old one, before another is tried. */
   replace: 10_000,
-  /** What still runs on a connection that is closed is ended after this. */
-  closing: 300_000,
+  /** What still runs on a connection that is closed is ended after this: the longest deadline that a contract grants. */
+  closing: 3_600_000,
 } as const;
 
 /** Milliseconds between looks at connections while no call runs. */
@@ -243,11 +243,12 @@ export class Pool {
     for (const [endpoint, seat] of this.#seats) {
       if (seat.next?.isAvailable === true) this.#seatNext(seat, seat.next);
       const { link } = seat;
-      this.cluster.setSuspect(endpoint, link.isSuspect);
-      this.cluster.setDraining(endpoint, link.isReluctant);
       isNew ||= link.isAvailable && !seat.isAvailable;
       seat.isAvailable = link.isAvailable;
+      // First: a connection that was lost while it was silent is no word of the instance.
       this.cluster.setAvailable(endpoint, link.isAvailable);
+      this.cluster.setSuspect(endpoint, link.isSuspect);
+      this.cluster.setUnready(endpoint, link.isUnready);
     }
     if (!isNew) return;
     this.#options.onAvailable();

@@ -117,7 +117,7 @@ export class StreamCall implements ResponseSource, CourseOwner, StreamTryOwner {
   /** Goes elsewhere, if it may; else it is given up in a while. Silence is its own verdict: it counts as no failure. */
   onSuspect({ link }: StreamTry, nowMs: number): void {
     const mayMove = this.#mayBeginAgain && this.#request.plan.retryable;
-    const refuge = mayMove ? this.#course.refuge(link, nowMs) : undefined;
+    const refuge = mayMove ? this.#course.refuge(nowMs, link) : undefined;
     if (refuge !== undefined) {
       this.#letGo("cancelled", nowMs);
       this.#course.try(refuge, nowMs);

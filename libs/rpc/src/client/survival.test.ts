@@ -44,6 +44,27 @@ describe("an instance that freezes", () => {
     }
   }, 60_000);
 
+  test("and dies is not said to answer again", async () => {
+    await using replicas = openReplicas(evenly);
+    const child = await startProcess();
+    try {
+      replicas.add("child", child.address);
+      await replicas.start("b", { say: () => ({ text: "b" }) });
+      const load = traffic(replicas.client, { timeoutMs: 30_000 });
+      await until(() => (load.by.get("child") ?? 0) > 50, 15_000);
+      child.process.kill("SIGSTOP");
+      await until(() => replicas.decisions.some(({ reason }) => reason === "silent"), 10_000);
+      child.process.kill("SIGKILL");
+      const connection = () => replicas.transport.status().endpoints.find(({ id }) => id === "child")?.connection;
+      await until(() => connection() === "unreachable", 15_000);
+      await load.end();
+      expect(load.failures).toEqual([]);
+      expect(replicas.decisions.filter(({ kind }) => kind === "readmitted")).toEqual([]);
+    } finally {
+      child.process.kill("SIGKILL");
+    }
+  }, 60_000);
+
   test("is not mistaken for one that is slow", async () => {
     await using replicas = openReplicas();
     let calls = 0;

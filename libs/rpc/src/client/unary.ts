@@ -91,10 +91,11 @@ export class UnaryCall implements AttemptOwner, CourseOwner {
     this.#course.fail(error);
   }
 
-  /** Who is stuck on a silent instance goes elsewhere, if it may. */
+  /** Who is stuck on a silent instance, or hedged on two of them, goes elsewhere, if it may. */
   onSuspect(attempt: Attempt, nowMs: number): void {
-    if (this.#slower !== undefined) return;
-    const link = this.#course.refuge(attempt.link, nowMs);
+    const other = attempt === this.#attempt ? this.#slower : this.#attempt;
+    if (other?.link.isSuspect === false) return;
+    const link = this.#course.refuge(nowMs, attempt.link, other?.link);
     if (link === undefined) return;
     // Silence is its own verdict: who answers again takes calls again.
     this.#letGo(() => "cancelled", false, nowMs);

@@ -27,6 +27,8 @@ export interface GateOptions {
  */
 export function gate(server: Http2Server, { plans, load, onRefused }: GateOptions): void {
   const listeners = server.listeners("stream");
+  // Calls that are taken would be answered by nobody.
+  if (listeners.length === 0) throw new Error("grpc-js has changed: it does not listen for streams any more");
   server.removeAllListeners("stream");
   server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => {
     const plan = plans.get(headers[":path"] ?? "");

@@ -2,16 +2,25 @@ import { Metadata, Server, ServerCredentials, type ServerDuplexStream, type stat
 import { refusedKey } from "../wire/status.ts";
 
 /** Answers a call, of whatever kind. */
-type Answer = (call: ServerDuplexStream<Buffer, Buffer>) => void;
+export type Answer = (call: ServerDuplexStream<Buffer, Buffer>) => void;
 
-/** A bare grpc-js server of one method, all of whose kinds are answered as a stream. */
-export async function openBare(method: string, answer: Answer): Promise<{ address: string } & AsyncDisposable> {
+/**
+ * A bare grpc-js server of one method of the test service, and of `others` by their paths. All kinds are answered as a
+ * stream.
+ */
+export async function openBare(
+  method: string,
+  answer: Answer,
+  others: Readonly<Record<string, Answer>> = {},
+): Promise<{ address: string } & AsyncDisposable> {
   const server = new Server();
   const same = (bytes: Buffer): Buffer => bytes;
   const shape = { requestStream: true, responseStream: true } as const;
   const codec = { requestSerialize: same, requestDeserialize: same, responseSerialize: same } as const;
-  const path = `/weft.test.v1.EchoService/${method}`;
-  server.addService({ [method]: { path, ...shape, ...codec, responseDeserialize: same } }, { [method]: answer });
+  const answers = { [`/weft.test.v1.EchoService/${method}`]: answer, ...others };
+  for (const [path, one] of Object.entries(answers)) {
+    server.addService({ [path]: { path, ...shape, ...codec, responseDeserialize: same } }, { [path]: one });
+  }
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),

@@ -1,5 +1,5 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { anyPack, anyUnpack, durationMs, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type Any, anyPack, anyUnpack, durationMs, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type StatusObject, Metadata, status as codes } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "@weft/contracts/google";
 import { type FieldViolation, isReason, type Reason, reasonOfCode, WeftError, type WeftErrorOptions } from "@weft/kit";
@@ -9,6 +9,9 @@ import { errorLimits } from "./limits.ts";
 /** `domain` of the ErrorInfo that carries a reason of Weft. */
 export const errorDomain = "weft";
 const detailsKey = "grpc-status-details-bin";
+
+/** 10,000 years: `google.protobuf.Duration` holds no more, either way. */
+const mostDurationMs = 315_576_000_000_000;
 
 /** Trailer that marks a refusal made before any handler ran: sending the call again elsewhere is always safe. */
 export const refusedKey = "weft-refused";
@@ -49,7 +52,7 @@ export function statusOf(error: WeftError): WireStatus {
 
 /**
  * The error in a status that is not OK. With an ErrorInfo of Weft its reason; otherwise (another implementation, or
- * a failure of the connection) the reason that stands for the code.
+ * a failure of the connection) the reason that stands for the code. Never throws: a detail that can't be read is none.
  */
 export function errorOf(status: StatusObject): WeftError {
   const options: { -readonly [K in keyof WeftErrorOptions]: WeftErrorOptions[K] } = {};
@@ -57,20 +60,20 @@ export function errorOf(status: StatusObject): WeftError {
   const [binary] = status.metadata.get(detailsKey);
   if (Buffer.isBuffer(binary)) {
     for (const any of unpackDetails(binary)) {
-      const info = anyUnpack(any, ErrorInfoSchema);
+      const info = unpackDetail(any, ErrorInfoSchema);
       if (info?.domain === errorDomain && isReason(info.reason)) {
         reason = info.reason;
         options.metadata = info.metadata;
       }
-      const badRequest = anyUnpack(any, BadRequestSchema);
+      const badRequest = unpackDetail(any, BadRequestSchema);
       if (badRequest !== undefined) {
         options.violations = badRequest.fieldViolations.map(({ field, description }): FieldViolation => ({
           field,
           description,
         }));
       }
-      const retryInfo = anyUnpack(any, RetryInfoSchema);
-      if (retryInfo?.retryDelay !== undefined) options.retryAfterMs = durationMs(retryInfo.retryDelay);
+      const retryInfo = unpackDetail(any, RetryInfoSchema);
+      if (retryInfo?.retryDelay !== undefined) options.retryAfterMs = waitOf(durationMs(retryInfo.retryDelay));
     }
   }
   reason ??= reasonOfBare(status);
@@ -112,12 +115,26 @@ function cut(text: string): string {
   return text.slice(0, errorLimits.descriptionLength).toWellFormed();
 }
 
-function unpackDetails(binary: Buffer) {
+function unpackDetails(binary: Buffer): readonly Any[] {
   try {
     return fromBinary(StatusSchema, binary).details;
   } catch {
     return []; // Another sender's idea of this header; the code alone counts then.
   }
+}
+
+/** The detail, if it is of this kind and can be read. */
+function unpackDetail<Schema extends DescMessage>(any: Any, schema: Schema): MessageShape<Schema> | undefined {
+  try {
+    return anyUnpack(any, schema);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A wait that can be passed on: no more than `google.protobuf.Duration` may hold, whatever its sender wrote into it. */
+function waitOf(ms: number): number {
+  return Math.max(-mostDurationMs, Math.min(ms, mostDurationMs));
 }
 
 /** The reason in a status that says no more than a code and a text. */
