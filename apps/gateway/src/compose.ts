@@ -34,6 +34,7 @@ export function compose(host: ServiceHost<GatewayConfig>): ServiceParts {
     log,
     onAnswer: ({ method, template, status, durationMs }) =>
       record(durationMs / 1000, { [httpMethod]: method, [httpRoute]: template, [httpStatus]: String(status) }),
+    onDrop: () => onDecision({ kind: "shed", target: service, reason: "connections" }),
   });
   return { services: [], listeners: [edge] };
 }

@@ -35,6 +35,11 @@ export const settings = {
     default: [],
     about: "Origins of web pages that may call the edge, for example https://app.example.org; * is any.",
   }),
+  maxConnections: setting.integer("gateway.maxConnections", {
+    default: 10_000,
+    min: 1,
+    about: "Connections to the HTTP edge at a time; more are closed at once.",
+  }),
   maxBodyBytes: setting.integer("gateway.maxBodyBytes", {
     default: mib,
     min: 1024,

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { WeftError } from "@weft/kit";
 
 /** How long what a caller still sends is thrown away after its answer, before the connection is cut, in milliseconds. */
-const lingerMs = 5000;
+export const lingerMs = 5000;
 
 /** What limits the reading of a body. */
 export interface BodyLimits {
@@ -18,6 +18,8 @@ export function readBody(request: IncomingMessage, response: ServerResponse, lim
   const { maxBytes, timeoutMs } = limits;
   checkAnnounced(request, maxBytes);
   if (request.headers["content-length"] === "0" || !hasBody(request)) return Promise.resolve(Buffer.alloc(0));
+  // Nothing more would be heard of it.
+  if (request.destroyed) return Promise.reject(goneAway());
   letItCome(request, response);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -29,7 +31,7 @@ export function readBody(request: IncomingMessage, response: ServerResponse, lim
       else chunks.push(chunk);
     };
     const onEnd = (): void => finish();
-    const onClose = (): void => finish(new WeftError("CANCELLED", "the caller went away"));
+    const onClose = (): void => finish(goneAway());
     const finish = (error?: WeftError): void => {
       clearTimeout(timer);
       request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
@@ -69,6 +71,10 @@ function hasBody({ headers }: IncomingMessage): boolean {
 
 export function tooLarge(maxBytes: number): WeftError {
   return new WeftError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBytes} bytes`);
+}
+
+function goneAway(): WeftError {
+  return new WeftError("CANCELLED", "the caller went away");
 }
 
 export function tooSlow(timeoutMs: number): WeftError {

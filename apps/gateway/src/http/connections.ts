@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import { type Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { openSocketsOf } from "@weft/kit";
 
@@ -6,9 +6,20 @@ import { openSocketsOf } from "@weft/kit";
 export class Connections {
   readonly #open: ReadonlySet<Socket>;
 
-  /** @param server before it listens */
+  /**
+   * From now on `server` closes idle connections only while no answer is on its way: Node, which does so too when it
+   * closes, takes a connection for idle as soon as the end of its answer is written, whether anybody has read it or not.
+   *
+   * @param server before it listens
+   */
   constructor(server: Server) {
     this.#open = openSocketsOf(server);
+    const closeIdle = server.closeIdleConnections.bind(server);
+    server.closeIdleConnections = () => {
+      // Behind a slow reader the others are cut a moment later, with the silent ones.
+      for (const socket of this.#open) if (answerOn(socket)?.writableEnded === true) return;
+      closeIdle();
+    };
   }
 
   /**
@@ -17,12 +28,12 @@ export class Connections {
    * longer looks at.
    */
   cutSilent(): void {
-    for (const socket of this.#open) if (!isAnswering(socket)) socket.destroy();
+    for (const socket of this.#open) if (answerOn(socket) === undefined) socket.destroy();
   }
 }
 
 /** Node's own note of the response that a connection is used for, from a request's headers to the last byte of its answer. */
-function isAnswering(socket: Socket): boolean {
+export function answerOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, "_httpMessage");
-  return typeof response === "object" && response !== null;
+  return response instanceof ServerResponse ? response : undefined;
 }

@@ -28,6 +28,8 @@ export interface EdgeParts {
   readonly log: Log;
   /** Called after each answer to a path of the contracts, or to an unknown one; must not throw. */
   readonly onAnswer?: (info: AnswerInfo) => void;
+  /** Called for each connection that is closed because there are too many; must not throw. */
+  readonly onDrop?: () => void;
 }
 
 /** An answer, for measurements. */
@@ -35,6 +37,7 @@ export interface AnswerInfo {
   readonly method: string;
   /** The path's template; empty for a path that no contract has. */
   readonly template: string;
+  /** That of its failure where the caller went away before it began. */
   readonly status: number;
   readonly durationMs: number;
 }
@@ -89,7 +92,9 @@ export function compileHandler(parts: EdgeParts, { leaving, draining }: Stopping
       if (admitted !== undefined) limits.ended(admitted, failure);
       if (!request.raw.complete) discardRest(request.raw);
       const durationMs = performance.now() - begun;
-      onAnswer?.({ method: request.method, template, status: reply.raw.statusCode, durationMs });
+      const { headersSent, statusCode } = reply.raw;
+      const status = headersSent ? statusCode : (failure?.httpStatus ?? statusCode);
+      onAnswer?.({ method: request.method, template, status, durationMs });
     }
   };
 

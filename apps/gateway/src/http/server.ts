@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { Socket } from "node:net";
 import { STATUS_CODES } from "node:http";
 import { WeftError } from "@weft/kit";
@@ -5,7 +6,8 @@ import type { Listener } from "@weft/service";
 import { childOf } from "@weft/telemetry";
 import Fastify, { type FastifyError, type FastifyInstance } from "fastify";
 import { documentationRoutes } from "../openapi/routes.ts";
-import { Connections } from "./connections.ts";
+import { lingerMs } from "./body.ts";
+import { answerOn, Connections } from "./connections.ts";
 import { baseHeaders, exchangeOf } from "./exchange.ts";
 import { compileHandler, type EdgeParts, sendError } from "./handler.ts";
 import { problemAnswer } from "./problem.ts";
@@ -29,7 +31,7 @@ const silentMs = 1000;
  * the contracts, since colons and percent signs in ids are none of a generic router's business.
  */
 export function createEdge(parts: EdgeParts): Edge {
-  const { config, log } = parts;
+  const { config, log, onDrop } = parts;
   const leaving = new AbortController();
   const draining = new AbortController();
   const shared = { corsOrigins: config.corsOrigins, leaving: leaving.signal };
@@ -66,6 +68,8 @@ export function createEdge(parts: EdgeParts): Edge {
     sendError(request, reply, exchange, { error: fromFastify(error), log });
   });
   const connections = new Connections(app.server);
+  app.server.maxConnections = config.maxConnections;
+  if (onDrop !== undefined) app.server.on("drop", onDrop);
   // Node would answer `Expect: 100-continue` at once: the body is asked for when it is known to be wanted.
   app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
 
@@ -73,7 +77,9 @@ export function createEdge(parts: EdgeParts): Edge {
     app,
     async listen() {
       try {
-        await app.listen({ host: config.httpHost, port: config.port });
+        // For `localhost` Fastify opens a server for each address, and shows one: the others would have no bounds and no end.
+        const { address: host } = await lookup(config.httpHost);
+        await app.listen({ host, port: config.port });
       } catch (cause) {
         throw cannotListen(cause, `${config.httpHost}:${config.port}`);
       }
@@ -81,6 +87,7 @@ export function createEdge(parts: EdgeParts): Edge {
       if (address === null || typeof address === "string") throw new WeftError("INTERNAL", "the edge has no address");
       return `${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
     },
+    shed: parts.shedding.shed,
     leave: () => leaving.abort(),
     async drain(signal) {
       leaving.abort();
@@ -137,6 +144,11 @@ function refuse(error: Error & { code?: string }, socket: Socket, log: EdgeParts
     return;
   }
   log.debug({ err: error }, "a request could not be read");
+  // Whoever reads another answer would take this one for a part of it.
+  if (answerOn(socket)?.headersSent === true) {
+    socket.destroy();
+    return;
+  }
   const trace = childOf(undefined);
   const answer = problemAnswer(fromParser(error.code), { trace, envelope: false });
   const headers = { ...answer.headers, connection: "close" };
@@ -147,6 +159,9 @@ function refuse(error: Error & { code?: string }, socket: Socket, log: EdgeParts
   socket.end(
     `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${lines.join("")}content-length: ${length}\r\n\r\n${answer.body}`,
   );
+  // It may never close its side, and node has looked at it for the last time.
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function fromParser(code: string | undefined): WeftError {

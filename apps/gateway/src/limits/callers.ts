@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Clock, isWeftError, withTimeout } from "@weft/kit";
 import { RecentKeys } from "@weft/resilience";
@@ -29,8 +30,8 @@ interface Known {
 const maxTokens = 10_000;
 /** A token that is not used for so long is forgotten, in milliseconds; one that is not valid so long after it was looked at. */
 const idleMs = 60_000;
-/** Longest header that is looked at and remembered, in characters; tokens of the mesh have some hundreds. */
-const longest = 2048;
+/** Longest header that is remembered as it is, in characters; tokens of the mesh have some hundreds. */
+const longestKey = 2048;
 /** Tokens that are looked at for the first time, at the same time; the calls of others count by address meanwhile. */
 const maxVerifying = 100;
 /** How long a call waits to learn whose token it has, in milliseconds. */
@@ -71,23 +72,24 @@ export class Callers {
   find(request: IncomingMessage, authorization: string | undefined): Caller | NoLook | Promise<Caller> {
     if (authorization === undefined || this.#tokens === undefined) return this.#byAddress(request);
     const nowMs = this.#nowMs();
-    const known = this.#known.get(authorization, nowMs);
+    const key = keyOf(authorization);
+    const known = this.#known.get(key, nowMs);
     const isFresh = known !== undefined && nowMs < known.untilMs;
     if (isFresh && known.caller !== undefined) return known.caller;
-    const running = this.#verifying.get(authorization);
+    const running = this.#verifying.get(key);
     if (running !== undefined) return running.then((caller) => caller ?? this.#byAddress(request));
     if (!tokenForm.test(authorization)) return this.#byAddress(request);
     const address = this.addressOf(request);
     const look = this.#doubts.look(address, authorization, nowMs);
     if ("retryAfterMs" in look) return look;
     // The service that is called will look at it.
-    if (isFresh || authorization.length > longest) return this.#byAddress(request);
+    if (isFresh) return this.#byAddress(request);
     if (this.#verifying.size >= maxVerifying) {
       this.#doubts.unknown(look, nowMs);
       return this.#byAddress(request);
     }
-    const verifying = this.#ask(this.#tokens, authorization, { look, address });
-    this.#verifying.set(authorization, verifying);
+    const verifying = this.#ask(this.#tokens, authorization, { key, look, address });
+    this.#verifying.set(key, verifying);
     return verifying.then((caller) => caller ?? this.#byAddress(request));
   }
 
@@ -98,7 +100,7 @@ export class Callers {
   async #ask(
     tokens: TokenVerifier,
     authorization: string,
-    { look, address }: { readonly look: Look; readonly address: string },
+    { key, look, address }: { readonly key: string; readonly look: Look; readonly address: string },
   ): Promise<Caller | undefined> {
     try {
       const principal = await withTimeout(async () => tokens.verify(authorization), {
@@ -106,31 +108,36 @@ export class Callers {
         what: "the look at a token",
         clock: this.#clock,
       });
-      const caller = this.#remember(authorization, principal);
+      const caller = this.#remember(key, principal);
       if (caller !== undefined) this.#doubts.good(look, { address, subject: caller.key }, this.#nowMs());
       return caller;
     } catch (error) {
       // It may be good with keys that its verifier gets later; where there are none, nothing is known of it.
-      if (isWeftError(error, "UNAUTHENTICATED")) return this.#remember(authorization, undefined);
+      if (isWeftError(error, "UNAUTHENTICATED")) return this.#remember(key, undefined);
       this.#doubts.unknown(look, this.#nowMs());
       return undefined;
     } finally {
-      this.#verifying.delete(authorization);
+      this.#verifying.delete(key);
     }
   }
 
-  #remember(authorization: string, principal: Principal | undefined): Caller | undefined {
+  #remember(key: string, principal: Principal | undefined): Caller | undefined {
     const caller = principal && callerOf(principal);
     const nowMs = this.#nowMs();
     const untilMs = caller === undefined ? nowMs + idleMs : Number.POSITIVE_INFINITY;
-    this.#known.delete(authorization);
-    this.#known.set(authorization, { caller, untilMs }, nowMs);
+    this.#known.delete(key);
+    this.#known.set(key, { caller, untilMs }, nowMs);
     return caller;
   }
 
   #nowMs(): number {
     return Math.floor(this.#clock.monotonic());
   }
+}
+
+/** What a token is remembered by. */
+function keyOf(authorization: string): string {
+  return authorization.length > longestKey ? hash("sha256", authorization, "base64") : authorization;
 }
 
 function callerOf({ subject, roles }: Principal): Caller {

@@ -56,14 +56,39 @@ test("every problem of the settings is told", () => {
   for (const text of ["5", "[]", '"off"', "{"]) expect(bad({ WEFT_GATEWAY_LIMITS: text })).not.toBe("");
 });
 
-test("the guide tells the defaults", async () => {
+/** What the guide's table says of each class: its methods, and the quotas of users, administrators and addresses. */
+async function rowsOfGuide(): Promise<ReadonlyMap<string, readonly string[]>> {
   const guide = await readFile(join(import.meta.dirname, "../../../../docs/guides/limits.md"), "utf8");
+  const rows = guide.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  return new Map(
+    rateClasses.map((name) => [name, rows.find(([, first]) => first === `\`${name}\``)?.slice(2, 6) ?? []]),
+  );
+}
+
+test("the guide tells the defaults", async () => {
+  const rows = await rowsOfGuide();
   for (const name of rateClasses) {
     const { user, admin = user, address } = defaultLimits[name] ?? {};
-    const row = guide.split("\n").find((line) => line.startsWith(`| \`${name}\` `)) ?? "";
-    const cells = row.split("|").map((cell) => cell.trim());
-    expect(cells.slice(3, 6)).toEqual([user, admin, address].map((quota) => `\`${quota}\``));
+    expect(rows.get(name)?.slice(1)).toEqual([user, admin, address].map((quota) => `\`${quota}\``));
   }
+});
+
+test("the guide tells the methods of each class", async () => {
+  const rows = await rowsOfGuide();
+  const methods = bindingsOf(services).map(({ method, contract }) => ({
+    name: method.name,
+    rateClass: nameOfClass(contract.policy.rateClass),
+  }));
+  const told = rateClasses.flatMap((rateClass) =>
+    [...(rows.get(rateClass)?.[0] ?? "").matchAll(/`(\w+)(…?)`/g)].map(([text, start = "", rest]) => ({
+      ...{ rateClass, text, fits: (name: string) => (rest === "" ? name === start : name.startsWith(start)) },
+    })),
+  );
+  for (const { name, rateClass } of methods) {
+    const classes = told.filter(({ fits }) => fits(name)).map((one) => one.rateClass);
+    expect({ name, classes }).toEqual({ name, classes: [rateClass] });
+  }
+  for (const { text, fits } of told) expect([text, methods.some(({ name }) => fits(name))]).toEqual([text, true]);
 });
 
 test("every route of the contracts has a limit by default", () => {

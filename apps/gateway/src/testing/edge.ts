@@ -1,6 +1,8 @@
 import { services } from "@weft/contracts";
 import { loadConfig, silentLog } from "@weft/kit";
+import type { TokenVerifier } from "@weft/security";
 import type { CacheStore } from "@weft/state";
+import type { EdgeParts } from "../http/handler.ts";
 import { createEdge, type Edge } from "../http/server.ts";
 import { EdgeLimits } from "../limits/edge-limits.ts";
 import { Shedding } from "../limits/shedding.ts";
@@ -16,8 +18,8 @@ export interface TestEdge extends AsyncDisposable {
 }
 
 /** Limits of one edge, shared with nobody. */
-export function ownLimits(config: GatewayConfig): EdgeLimits {
-  return new EdgeLimits({ settings: config, service: "gateway", store: nobody });
+export function ownLimits(config: GatewayConfig, tokens?: TokenVerifier): EdgeLimits {
+  return new EdgeLimits({ settings: config, service: "gateway", store: nobody, tokens });
 }
 
 /** A store that takes everything and knows nothing. */
@@ -28,15 +30,15 @@ const nobody: CacheStore = {
   delete: async () => {},
 };
 
-/** What stands before the calls of an edge. */
-export interface EdgeGuards {
+/** What stands before the calls of an edge, and who hears of them. */
+export interface EdgeGuards extends Pick<EdgeParts, "onAnswer" | "onDrop"> {
   readonly limits?: (config: GatewayConfig) => EdgeLimits;
   readonly shedding?: Shedding;
 }
 
 /** Listens on a free port of 127.0.0.1. */
 export async function openTestEdge(config: Partial<GatewayConfig> = {}, parts: EdgeGuards = {}): Promise<TestEdge> {
-  const { limits = ownLimits, shedding = new Shedding({ service: "gateway" }) } = parts;
+  const { limits = ownLimits, shedding = new Shedding({ service: "gateway" }), ...told } = parts;
   const fake = new FakeTransport();
   const full = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0, ...config };
   const edge = createEdge({
@@ -46,6 +48,7 @@ export async function openTestEdge(config: Partial<GatewayConfig> = {}, parts: E
     limits: limits(full),
     shedding,
     log: silentLog,
+    ...told,
   });
   const url = `http://${await edge.listen()}`;
   return { edge, fake, url, [Symbol.asyncDispose]: () => edge.drain(AbortSignal.timeout(50)) };
