@@ -20,8 +20,8 @@ async function start(stack: AsyncDisposableStack, cacheMs: number) {
   const blocks = new Blocks({ dataDir, urls: blockUrlDefaults("embedded"), stack });
   const metrics = createMetrics();
   const log = createLogger({ service: "search", instance: "test", level: "fatal" });
-  const host = { config: { cacheMs }, blocks, metrics, log, clock: systemClock, readiness: () => {} };
-  const { services } = await compose(host);
+  const host = { service: "search", config: { cacheMs }, blocks, metrics, log, clock: systemClock };
+  const { services } = await compose({ ...host, readiness: () => {}, onDecision: () => {} });
   const server = stack.use(await openServer({ host: "127.0.0.1", port: 0, services, tokens }));
   const client = createClient(SearchService, stack.use(openTransport({ address: server.address })));
   const engine = stack.use(

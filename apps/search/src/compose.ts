@@ -5,13 +5,17 @@ import { attributes, metricNames } from "@weft/telemetry";
 import { searchService } from "./rpc/search-service.ts";
 import type { SearchConfig } from "./settings.ts";
 
-type Host = Pick<ServiceHost<SearchConfig>, "config" | "blocks" | "readiness" | "metrics" | "log" | "clock">;
+type Host = Pick<
+  ServiceHost<SearchConfig>,
+  "service" | "config" | "blocks" | "readiness" | "metrics" | "onDecision" | "log" | "clock"
+>;
 
 /** The search service out of its building blocks. */
-export async function compose({ config, blocks, readiness, metrics, log, clock }: Host): Promise<ServiceParts> {
+export async function compose(host: Host): Promise<ServiceParts> {
+  const { config, blocks, readiness, metrics, log, clock } = host;
   const engine = await openSearch(blocks);
   readiness("search", async () => void (await engine.listIndexes()));
-  if (config.cacheMs === 0) return { services: [searchService(engine)] };
+  if (config.cacheMs === 0) return { services: [searchService(engine, host)] };
   const count = metrics.counter(metricNames.searchCacheRequests, [attributes.outcome]);
   const cached = cacheAnswers(engine, {
     store: () => openState(blocks, "search-cache"),
@@ -20,5 +24,5 @@ export async function compose({ config, blocks, readiness, metrics, log, clock }
     log,
     clock,
   });
-  return { services: [searchService(cached)] };
+  return { services: [searchService(cached, host)] };
 }

@@ -1,3 +1,4 @@
+export { orAborted, throwIfAborted } from "./abort.ts";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export { type Clock, ManualClock, systemClock } from "./clock.ts";
 export {

@@ -1,5 +1,5 @@
 import { pageSize, parseFilter, parseOrderBy } from "@weft/filter";
-import { isWeftError } from "@weft/kit";
+import { isWeftError, throwIfAborted } from "@weft/kit";
 import type { SearchEngine, SearchPage } from "@weft/search";
 
 /** What a caller asks of an index, as the contract has it. */
@@ -25,10 +25,10 @@ export interface SearchWithFallback extends SearchInput {
 const pageLimits = { default: 20, max: 200 };
 
 /** One page of what matches. A page token is the engine's own, good for the query that it was given for alone. */
-export async function search(engine: SearchEngine, input: SearchInput): Promise<SearchPage> {
+export async function search(engine: SearchEngine, input: SearchInput, signal?: AbortSignal): Promise<SearchPage> {
   const { index, q, filter, highlight } = input;
   const facets = input.facets.flatMap((names) => names.split(",")).map((name) => name.trim());
-  return engine.search(index, {
+  const query = {
     text: q,
     pageSize: pageSize(input.pageSize, pageLimits),
     facets: facets.filter((name) => name !== ""),
@@ -36,7 +36,8 @@ export async function search(engine: SearchEngine, input: SearchInput): Promise<
     ...(filter.trim() === "" ? {} : { filter: parseFilter(filter) }),
     ...(input.sort.trim() === "" ? {} : { sort: parseOrderBy(input.sort, await fieldsOf(engine, index)) }),
     ...(input.pageToken === "" ? {} : { after: input.pageToken }),
-  });
+  };
+  return engine.search(index, query, signal);
 }
 
 /**
@@ -46,15 +47,26 @@ export async function search(engine: SearchEngine, input: SearchInput): Promise<
 export async function searchWithFallback(
   engine: SearchEngine,
   input: SearchWithFallback,
-): Promise<SearchPage & { readonly degraded: boolean }> {
+  signal?: AbortSignal,
+): Promise<SearchPage & { readonly isFallback: boolean }> {
   try {
-    return { ...(await search(engine, input)), degraded: false };
+    return { ...(await search(engine, input, signal)), isFallback: false };
   } catch (error) {
+    // Whose time is over needs no other index.
+    throwIfAborted(signal);
     const isDown = isWeftError(error, "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED");
     if (!isDown || input.fallbackIndex === "" || input.pageToken !== "") throw error;
-    const { next: _, ...page } = await search(engine, { ...input, index: input.fallbackIndex });
-    return { ...page, degraded: true };
+    const { next: _, ...page } = await search(engine, { ...input, index: input.fallbackIndex }, signal);
+    return { ...page, isFallback: true };
   }
+}
+
+/**
+ * What a caller asks without what costs the most: counts of values over all hits, and excerpts. The input itself where it
+ * asks for neither.
+ */
+export function withoutExtras<Input extends SearchInput>(input: Input): Input {
+  return input.facets.length === 0 && !input.highlight ? input : { ...input, facets: [], highlight: false };
 }
 
 async function fieldsOf(engine: SearchEngine, index: string): Promise<Iterable<string>> {

@@ -7,6 +7,7 @@ const pageLimits = { default: 10, max: 50 };
 export async function suggest(
   engine: SearchEngine,
   input: { readonly index: string; readonly prefix: string; readonly pageSize: number },
+  signal?: AbortSignal,
 ): Promise<readonly { readonly text: string; readonly id: string }[]> {
-  return engine.suggest(input.index, input.prefix, pageSize(input.pageSize, pageLimits));
+  return engine.suggest(input.index, { prefix: input.prefix, limit: pageSize(input.pageSize, pageLimits) }, signal);
 }

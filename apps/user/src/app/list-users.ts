@@ -1,5 +1,6 @@
 import { decodePageToken, encodePageToken, type Filter, pageSize, parseFilter, parseOrderBy } from "@weft/filter";
 import { WeftError } from "@weft/kit";
+import { unlessAborted } from "@weft/sql";
 import type { User } from "../domain/user.ts";
 import { listUsers, orderFields, positionOf } from "../store/list.ts";
 import type { UserContext } from "./users.ts";
@@ -25,7 +26,7 @@ export interface UserPage {
 }
 
 /** `INVALID_FILTER` for the filter or the order, `INVALID_PAGE_TOKEN` for a token of another query. */
-export async function listPage({ database }: UserContext, request: ListUsers): Promise<UserPage> {
+export async function listPage({ database }: UserContext, request: ListUsers, signal?: AbortSignal): Promise<UserPage> {
   const filter = parseFilter(request.filter);
   if (!request.byEmail && namesField(filter, "email")) {
     throw new WeftError("INVALID_FILTER", 'there is no field "email" to filter by');
@@ -36,7 +37,8 @@ export async function listPage({ database }: UserContext, request: ListUsers): P
   const after = request.pageToken === "" ? undefined : decodePageToken(request.pageToken, query);
   const size = pageSize(request.size, pageLimits);
   // One more than asked for tells whether there is another page.
-  const found = await listUsers(database.kysely, { filter, order, limit: size + 1, after });
+  const page = { filter, order, limit: size + 1, after };
+  const found = await unlessAborted(database, signal, (connection) => listUsers(connection, page));
   const users = found.slice(0, size);
   const last = users.at(-1);
   const isLast = found.length <= size || last === undefined;

@@ -3,6 +3,7 @@ import type { Transaction } from "kysely";
 import { type Clock, type NewId, WeftError } from "@weft/kit";
 import { addToOutbox } from "@weft/outbox";
 import { hashPassword, verifyPassword } from "@weft/security";
+import { unlessAborted } from "@weft/sql";
 import type { TraceContext } from "@weft/telemetry";
 import { type EventStamp, userCreated, userDeleted, userUpdated } from "../domain/events.ts";
 import { applyPatch, changes, fieldsToSet, type Patch } from "../domain/patch.ts";
@@ -58,13 +59,18 @@ export async function createUser(
 }
 
 /** `NOT_FOUND` when there is none. */
-export async function getUser({ database }: UserContext, id: string): Promise<User> {
-  return (await findUser(database.kysely, id)) ?? notFound();
+export async function getUser({ database }: UserContext, id: string, signal?: AbortSignal): Promise<User> {
+  return (await unlessAborted(database, signal, (connection) => findUser(connection, id))) ?? notFound();
 }
 
 /** Those that exist, in the order of `ids`; one that is asked for twice comes twice. */
-export async function batchGetUsers({ database }: UserContext, ids: readonly string[]): Promise<readonly User[]> {
-  const found = new Map((await findUsers(database.kysely, ids)).map((user) => [user.id, user]));
+export async function batchGetUsers(
+  { database }: UserContext,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly User[]> {
+  const users = await unlessAborted(database, signal, (connection) => findUsers(connection, ids));
+  const found = new Map(users.map((user) => [user.id, user]));
   return ids.map((id) => found.get(id)).filter((user) => user !== undefined);
 }
 

@@ -21,10 +21,12 @@ export function userService(context: UserContext): ServiceImplementation {
       const { password } = user;
       return { user: toMessage(await createUser(context, { profile: toProfile(user), password, requestId, trace })) };
     },
-    getUser: async ({ id }, { principal }) => ({ user: toMessageFor(principal, await getUser(context, id)) }),
-    listUsers: async ({ pageSize: size, pageToken, filter, orderBy }, { principal }) => {
+    getUser: async ({ id }, { principal, signal }) => ({
+      user: toMessageFor(principal, await getUser(context, id, signal)),
+    }),
+    listUsers: async ({ pageSize: size, pageToken, filter, orderBy }, { principal, signal }) => {
       const request = { size, pageToken, filter, orderBy, byEmail: isAdmin(principal) };
-      const { users, nextPageToken } = await listPage(context, request);
+      const { users, nextPageToken } = await listPage(context, request, signal);
       return { users: users.map((user) => toMessageFor(principal, user)), nextPageToken };
     },
     updateUser: async ({ id, user = create(UserPatchSchema), updateMask, etag }, { trace }) => {
@@ -35,8 +37,8 @@ export function userService(context: UserContext): ServiceImplementation {
       await removeUser(context, { id, etag, trace });
       return {};
     },
-    batchGetUsers: async ({ ids }, { principal }) => ({
-      users: (await batchGetUsers(context, ids)).map((user) => toMessageFor(principal, user)),
+    batchGetUsers: async ({ ids }, { principal, signal }) => ({
+      users: (await batchGetUsers(context, ids, signal)).map((user) => toMessageFor(principal, user)),
     }),
     importUsers: async (requests, { trace }) => {
       const result = await importUsers(context, itemsOf(requests), { trace });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Clock, type Log, type NewId, newUuid, silentLog, systemClock } from "@weft/kit";
 import type { SearchEngine, SearchPage } from "@weft/search";
-import { boundedStore, createCache, type StateStore } from "@weft/state";
+import { boundedStore, type Cache, createCache, type StateStore } from "@weft/state";
 import { decodePage, decodeSuggestions, encodeJson, encodePage, type Suggestions } from "./codec.ts";
 import { generationKey, settleMs } from "./generation.ts";
 
@@ -28,7 +28,8 @@ export interface CacheAnswersOptions {
  * An answer is cached under the generation that its index had before the engine was asked, and {@link markChanges} gives
  * the index another one after each change: no call that begins after a change was marked gets an answer from before. A
  * generation is used only once this process has known it for longer than the engine takes to show a change. A store
- * that is away costs time once, and no answer. Further pages are the engine's.
+ * that is away costs time once, and no answer. Further pages are the engine's. Callers who ask the same at the same time
+ * share one question: the engine is told to stop when all of them have given up.
  */
 export function cacheAnswers(engine: SearchEngine, options: CacheAnswersOptions): SearchEngine {
   const { ttlMs = 10_000, storeTimeoutMs = 50, onOutcome = () => {}, clock = systemClock } = options;
@@ -41,31 +42,33 @@ export function cacheAnswers(engine: SearchEngine, options: CacheAnswersOptions)
   const suggestions = createCache({ ...common, prefix: "suggest/1/", encode: encodeJson, decode: decodeSuggestions });
 
   async function cached<T>(
-    cache: { get(key: string, load: () => Promise<T>): Promise<T | undefined> },
-    index: string,
-    question: unknown,
-    ask: () => Promise<T>,
+    cache: Pick<Cache<T>, "get">,
+    { index, question, signal }: Asked,
+    ask: (signal: AbortSignal | undefined) => Promise<T>,
   ): Promise<T> {
     const generation = await generations.settled(index);
     let outcome: CacheOutcome = generation === undefined ? "bypass" : "hit";
-    const load = (): Promise<T> => {
+    const load = (all?: AbortSignal): Promise<T> => {
       if (outcome === "hit") outcome = "miss";
-      return ask();
+      return ask(all);
     };
-    const answer = generation === undefined ? undefined : await cache.get(keyOf(index, generation, question), load);
-    const given = answer ?? (await load());
+    const key = generation === undefined ? undefined : keyOf(index, generation, question);
+    const answer = key === undefined ? undefined : await cache.get(key, load, signal);
+    const given = answer ?? (await load(signal));
     onOutcome(outcome);
     if (generation === undefined) await generations.introduce(index);
     return given;
   }
 
   return {
-    search: (index, query) => {
-      const ask = (): Promise<SearchPage> => engine.search(index, query);
-      return query.after === undefined ? cached<SearchPage>(pages, index, query, ask) : ask();
-    },
-    suggest: (index, prefix, limit) =>
-      cached<Suggestions>(suggestions, index, { prefix, limit }, () => engine.suggest(index, prefix, limit)),
+    search: (index, query, signal) =>
+      query.after === undefined
+        ? cached<SearchPage>(pages, { index, question: query, signal }, (all) => engine.search(index, query, all))
+        : engine.search(index, query, signal),
+    suggest: (index, { prefix, limit }, signal) =>
+      cached<Suggestions>(suggestions, { index, question: { prefix, limit }, signal }, (all) =>
+        engine.suggest(index, { prefix, limit }, all),
+      ),
     createIndex: (definition) => engine.createIndex(definition),
     deleteIndex: (index) => engine.deleteIndex(index),
     reindex: (index, options) => engine.reindex(index, options),
@@ -76,6 +79,12 @@ export function cacheAnswers(engine: SearchEngine, options: CacheAnswersOptions)
     scan: (index, query, signal) => engine.scan(index, query, signal),
     [Symbol.asyncDispose]: async () => undefined,
   };
+}
+
+interface Asked {
+  readonly index: string;
+  readonly question: unknown;
+  readonly signal: AbortSignal | undefined;
 }
 
 function keyOf(index: string, generation: string, question: unknown): string {

@@ -86,8 +86,8 @@ export function markChanges(engine: SearchEngine, options: MarkChangesOptions): 
     getIndex: (index) => engine.getIndex(index),
     listIndexes: () => engine.listIndexes(),
     getDocument: (index, id) => engine.getDocument(index, id),
-    search: (index, query) => engine.search(index, query),
-    suggest: (index, prefix, limit) => engine.suggest(index, prefix, limit),
+    search: (index, query, signal) => engine.search(index, query, signal),
+    suggest: (index, query, signal) => engine.suggest(index, query, signal),
     scan: (index, query, signal) => engine.scan(index, query, signal),
     [Symbol.asyncDispose]: async () => closing.abort(),
   };

@@ -79,10 +79,10 @@ describe("answers", () => {
     ];
     outcomes = [];
     for (const question of questions) await found(reader, question);
-    await reader.suggest("things", "he", 10);
-    await reader.suggest("things", "he", 11);
+    await reader.suggest("things", { prefix: "he", limit: 10 });
+    await reader.suggest("things", { prefix: "he", limit: 11 });
     expect(outcomes).toEqual(Array.from({ length: 8 }, () => "miss"));
-    expect(await reader.suggest("things", "he", 10)).toEqual([{ text: "he0", id: "1" }]);
+    expect(await reader.suggest("things", { prefix: "he", limit: 10 })).toEqual([{ text: "he0", id: "1" }]);
     expect(outcomes.at(-1)).toBe("hit");
   });
 
@@ -106,6 +106,43 @@ describe("answers", () => {
     const { asked } = engine;
     await Promise.all(Array.from({ length: 20 }, () => found()));
     expect(engine.asked).toBe(asked + 1);
+  });
+});
+
+describe("whoever gives up", () => {
+  const leaving = (from = reader, what = query) => {
+    const controller = new AbortController();
+    const ended = expect(from.search("things", what, controller.signal)).rejects.toMatchObject({ reason: "CANCELLED" });
+    return { ended, leave: () => controller.abort() };
+  };
+
+  test("leaves the question to the others who ask it; the last one ends it", async () => {
+    await settle();
+    engine.before = () => new Promise(() => undefined);
+    const [one, two] = [leaving(), leaving()];
+    await clock.advance(0);
+    const [signal] = engine.signals.slice(-1);
+    one.leave();
+    await one.ended;
+    expect(signal?.aborted).toBe(false);
+    two.leave();
+    await two.ended;
+    expect(signal?.aborted).toBe(true);
+    engine.before = async () => undefined;
+    expect(await found()).toBe(0);
+  });
+
+  test("ends his own question where it is not shared", async () => {
+    const further = { ...query, after: "token" };
+    for (const what of [query, further]) {
+      const { signal } = new AbortController();
+      await reader.search("things", what, signal);
+      expect(engine.signals.at(-1)).toBe(signal);
+    }
+    await settle();
+    const { signal } = new AbortController();
+    await reader.search("things", further, signal);
+    expect(engine.signals.at(-1)).toBe(signal);
   });
 });
 

@@ -18,6 +18,8 @@ export class ToyEngine implements SearchEngine {
   before: () => Promise<void> = async () => undefined;
   after: () => Promise<void> = async () => undefined;
   failing = false;
+  /** The signals of searches. */
+  readonly signals: (AbortSignal | undefined)[] = [];
   readonly #clock: ManualClock;
   #changes: { readonly value: number; readonly from: number }[] = [{ value: 0, from: -Infinity }];
 
@@ -37,8 +39,9 @@ export class ToyEngine implements SearchEngine {
     return changes.map(() => ({ outcome: "applied" }));
   };
 
-  search: SearchEngine["search"] = async (index) => {
+  search: SearchEngine["search"] = async (index, _query, signal) => {
     this.asked += 1;
+    this.signals.push(signal);
     if (index === "none") throw new WeftError("NOT_FOUND", "there is no such index");
     await this.before();
     const page: SearchPage = {
@@ -52,7 +55,7 @@ export class ToyEngine implements SearchEngine {
     return page;
   };
 
-  suggest: SearchEngine["suggest"] = async (_index, prefix) => {
+  suggest: SearchEngine["suggest"] = async (_index, { prefix }) => {
     this.asked += 1;
     return [{ text: `${prefix}${this.value}`, id: "1" }];
   };

@@ -194,7 +194,7 @@ export class Catalog {
   }
 }
 
-function describe(server: Server, names: string): Promise<Indexes> {
+function describe(server: Server, names: string, signal?: AbortSignal): Promise<Indexes> {
   return server.request({
     method: "GET",
     path: `/${names}`,
@@ -204,6 +204,7 @@ function describe(server: Server, names: string): Promise<Indexes> {
       filter_path: "*.aliases,*.mappings._meta",
     },
     kind: "read",
+    signal,
   });
 }
 
@@ -211,12 +212,16 @@ function describe(server: Server, names: string): Promise<Indexes> {
  * The index that a page token is of: the live one, or one that it has replaced, by whose definition the query was asked.
  * `INVALID_PAGE_TOKEN` when that is no longer there.
  */
-export async function entryOfPage(server: Server, live: IndexEntry, target: string): Promise<IndexEntry> {
+export async function entryOfPage(
+  server: Server,
+  live: IndexEntry,
+  { target, signal }: { readonly target: string; readonly signal: AbortSignal | undefined },
+): Promise<IndexEntry> {
   if (target === live.target) return live;
   const { alias, createTime } = live;
   // A token is not signed: it names no other index than this one's.
   if (!target.startsWith(`${alias}.`) || !/^[a-z0-9]+$/.test(target.slice(alias.length + 1))) throw invalidPageToken();
-  const { [target]: found } = await describe(server, target);
+  const { [target]: found } = await describe(server, target, signal);
   const meta = found?.mappings?._meta?.weft;
   if (meta?.createTime !== createTime) throw invalidPageToken();
   return { definition: decodeDefinition(meta.definition), createTime, alias, target };

@@ -3,6 +3,7 @@ import {
   isWeftError,
   type JsonObject,
   type Log,
+  orAborted,
   parseServerUrl,
   type Secret,
   silentLog,
@@ -19,6 +20,7 @@ import type {
   SearchEngine,
   SearchPage,
   SearchQuery,
+  SuggestQuery,
 } from "@weft/search";
 import { applyToLive } from "./apply.ts";
 import { BulkLoads } from "./bulk-load.ts";
@@ -147,18 +149,18 @@ class Elasticsearch implements SearchEngine {
     return document;
   }
 
-  async search(index: string, query: SearchQuery): Promise<SearchPage> {
+  async search(index: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage> {
     const { server, snapshots } = this.#parts;
-    return this.#with(index, (entry) => search(server, snapshots, entry, query));
+    return this.#with(index, (entry) => search(server, snapshots, entry, { ...query, signal }), signal);
   }
 
   async suggest(
     index: string,
-    prefix: string,
-    limit: number,
+    query: SuggestQuery,
+    signal?: AbortSignal,
   ): Promise<readonly { readonly text: string; readonly id: string }[]> {
     const { server, snapshots } = this.#parts;
-    return this.#with(index, (entry) => suggest(server, snapshots, entry, { prefix, limit }));
+    return this.#with(index, (entry) => suggest(server, snapshots, entry, { ...query, signal }), signal);
   }
 
   async *scan(
@@ -170,7 +172,7 @@ class Elasticsearch implements SearchEngine {
     this.#scans += 1;
     const { server } = this.#parts;
     try {
-      const begun = await this.#with(index, (entry) => beginScan(server, entry, query, signal));
+      const begun = await this.#with(index, (entry) => beginScan(server, entry, query, signal), signal);
       if (begun !== undefined) yield* scan(server, begun, signal);
     } finally {
       this.#scans -= 1;
@@ -182,15 +184,20 @@ class Elasticsearch implements SearchEngine {
   }
 
   /** Another index may have taken the place of this one, or it may have been deleted, since its definition was read. */
-  async #with<Result>(index: string, work: (entry: IndexEntry) => Promise<Result>): Promise<Result> {
+  async #with<Result>(
+    index: string,
+    work: (entry: IndexEntry) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
     const { catalog } = this.#parts;
-    const entry = await catalog.get(index);
+    // Others wait for the definition too: it is read for them all.
+    const entry = await orAborted(catalog.get(index), signal);
     try {
       return await work(entry);
     } catch (error) {
       if (!isWeftError(error, "NOT_FOUND")) throw error;
       catalog.forget(index);
-      const now = await catalog.get(index);
+      const now = await orAborted(catalog.get(index), signal);
       if (now.target === entry.target) throw error;
       return work(now);
     }

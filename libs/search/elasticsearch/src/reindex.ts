@@ -1,4 +1,4 @@
-import { isWeftError, WeftError } from "@weft/kit";
+import { isWeftError, throwIfAborted, WeftError } from "@weft/kit";
 import { checkReindex, type IndexInfo, Misfits, type ReindexOptions } from "@weft/search";
 import type { Catalog, IndexEntry } from "./catalog.ts";
 import { Copier, sliceSize } from "./copy.ts";
@@ -153,8 +153,4 @@ async function undo({ catalog, server }: ReindexContext, { live, build }: Work, 
   // Another process has removed an index that this one was about to.
   if (!isWeftError(error, "NOT_FOUND")) throw error;
   throw new WeftError("CONFLICT", `another reindex of ${index} was under way`, { cause: error });
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw WeftError.from(signal.reason);
 }

@@ -1,4 +1,4 @@
-import { isWeftError, type JsonObject, type JsonValue, WeftError } from "@weft/kit";
+import { isWeftError, type JsonObject, type JsonValue, throwIfAborted, WeftError } from "@weft/kit";
 import type { SearchQuery } from "@weft/search";
 import type { IndexEntry } from "./catalog.ts";
 import { matchQuery, type SearchAnswer } from "./search.ts";
@@ -36,7 +36,7 @@ export async function* scan(
     do {
       const slice: SearchAnswer["hits"]["hits"] = await readSlice(server, { id, matching, after, signal });
       for (const { _source } of slice) {
-        if (signal.aborted) throw WeftError.from(signal.reason);
+        throwIfAborted(signal);
         yield _source?.document ?? {};
       }
       after = slice.length < sliceSize ? undefined : slice.at(-1)?.sort;

@@ -64,25 +64,28 @@ export function matchQuery(
   return { bool: { must: [words], filter: filters, should: exact } };
 }
 
+/** A query and the signal that ends it. */
+export type Asked<Query> = Query & { readonly signal: AbortSignal | undefined };
+
 /** Answers a query from one state of the index. */
 export async function search(
   server: Server,
   snapshots: Snapshots,
   live: IndexEntry,
-  query: SearchQuery,
+  query: Asked<SearchQuery>,
 ): Promise<SearchPage> {
   const { alias, createTime } = live;
-  const { text, filter, sort = [], facets = [] } = query;
+  const { text, filter, sort = [], facets = [], signal } = query;
   const identity = JSON.stringify([alias, createTime, text, filter === undefined ? "" : formatFilter(filter), sort]);
   const position = query.after === undefined ? undefined : decodePosition(query.after, identity);
-  const entry = position === undefined ? live : await entryOfPage(server, live, position.target);
+  const entry = position === undefined ? live : await entryOfPage(server, live, { target: position.target, signal });
   const { definition } = entry;
   checkQuery(definition, query);
   const matching = matchQuery(definition, query);
   if (matching === undefined) {
     return { hits: [], totalHits: 0, totalExact: true, facets: new Map(facets.map((name) => [name, []])) };
   }
-  const snapshot = position === undefined ? await snapshots.take(entry) : snapshots.use(position.snapshot);
+  const snapshot = position === undefined ? await snapshots.take(entry, signal) : snapshots.use(position.snapshot);
   let next: string | undefined;
   try {
     const highlight = query.highlight === true ? highlightRequest(definition) : undefined;
@@ -104,6 +107,7 @@ export async function search(
         ...(facets.length === 0 ? {} : { aggs: Object.fromEntries(facets.map((name) => [name, facetRequest(name)])) }),
       },
       kind: "read",
+      signal,
     });
     const totalHits = hits.total?.value ?? 0;
     const seen = (position?.seen ?? 0) + hits.hits.length;
@@ -119,7 +123,7 @@ export async function search(
     });
     return {
       // A state of some time ago also holds what has been deleted since.
-      hits: position === undefined ? found : await stillThere(server, alias, found),
+      hits: position === undefined ? found : await stillThere(server, alias, { hits: found, signal }),
       totalHits,
       totalExact: true,
       facets: new Map(facets.map((name) => [name, readFacet(definition, name, aggregations)])),
@@ -177,7 +181,11 @@ interface Documents {
   readonly docs: readonly { readonly found?: boolean; readonly _source?: Stored }[];
 }
 
-async function stillThere(server: Server, alias: string, hits: readonly SearchHit[]): Promise<readonly SearchHit[]> {
+async function stillThere(
+  server: Server,
+  alias: string,
+  { hits, signal }: Asked<{ readonly hits: readonly SearchHit[] }>,
+): Promise<readonly SearchHit[]> {
   if (hits.length === 0) return hits;
   const { docs } = await server.request<Documents>({
     method: "POST",
@@ -185,6 +193,7 @@ async function stillThere(server: Server, alias: string, hits: readonly SearchHi
     query: { _source_includes: "live" },
     body: { ids: hits.map(({ id }) => storedId(id)) },
     kind: "read",
+    signal,
   });
   return hits.filter((_, at) => docs[at]?._source?.live === true);
 }

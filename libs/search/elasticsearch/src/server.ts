@@ -16,7 +16,7 @@ export interface Call {
   readonly kind: "read" | "repeatable" | "once";
   /** With its retries, as long as the server is there; default: `requestTimeoutMs` of the server. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ServerOptions {

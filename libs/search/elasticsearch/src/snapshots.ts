@@ -1,4 +1,4 @@
-import type { Clock } from "@weft/kit";
+import { type Clock, orAborted } from "@weft/kit";
 import type { IndexEntry } from "./catalog.ts";
 import type { Server } from "./server.ts";
 
@@ -76,15 +76,15 @@ export class Snapshots implements AsyncDisposable {
     this.#clock = clock;
   }
 
-  /** A state no older than `shareMs`. */
-  async take({ alias, target }: Pick<IndexEntry, "alias" | "target">): Promise<Snapshot> {
+  /** A state no older than `shareMs`. One who gives up leaves it to the others, who wait for it too or come soon. */
+  async take({ alias, target }: Pick<IndexEntry, "alias" | "target">, signal?: AbortSignal): Promise<Snapshot> {
     const shared = this.#open(alias, target);
     shared.users += 1;
     try {
-      const id = await shared.id;
-      return { id, release: (named) => this.#release(shared, id, named) };
+      const id = await orAborted(shared.id, signal);
+      return { id, release: (named) => this.#release(shared, named ? id : undefined) };
     } catch (error) {
-      if (this.#current.get(alias) === shared) this.#current.delete(alias);
+      this.#release(shared, undefined);
       throw error;
     }
   }
@@ -107,9 +107,11 @@ export class Snapshots implements AsyncDisposable {
     const old = this.#current.get(alias);
     if (old?.target === target && now - old.openedAt < shareMs) return old;
     const id = openPointInTime(this.#server, target);
-    id.catch(() => undefined);
     const shared: Shared = { target, id, openedAt: now, users: 0, named: false, current: true };
     this.#current.set(alias, shared);
+    id.catch(() => {
+      if (this.#current.get(alias) === shared) this.#current.delete(alias);
+    });
     if (old !== undefined) this.#retire(old);
     return shared;
   }
@@ -119,10 +121,10 @@ export class Snapshots implements AsyncDisposable {
     if (shared.users === 0 && !shared.named) this.#close(shared.id);
   }
 
-  #release(shared: Shared, id: string, named: boolean): void {
+  #release(shared: Shared, named: string | undefined): void {
     shared.users -= 1;
-    shared.named ||= named;
-    if (named) this.#keep(id);
+    shared.named ||= named !== undefined;
+    if (named !== undefined) this.#keep(named);
     else if (!shared.current && shared.users === 0 && !shared.named) this.#close(shared.id);
   }
 

@@ -1,5 +1,6 @@
-import { suggestPrefix } from "@weft/search";
+import { suggestPrefix, type SuggestQuery } from "@weft/search";
 import { type IndexEntry, live } from "./catalog.ts";
+import type { Asked } from "./search.ts";
 import type { Server } from "./server.ts";
 import { pointInTime, type Snapshots } from "./snapshots.ts";
 import { suggestedText } from "./stored.ts";
@@ -31,12 +32,12 @@ export async function suggest(
   server: Server,
   snapshots: Snapshots,
   entry: IndexEntry,
-  { prefix, limit }: { readonly prefix: string; readonly limit: number },
+  { prefix, limit, signal }: Asked<SuggestQuery>,
 ): Promise<readonly { readonly text: string; readonly id: string }[]> {
   const wanted = suggestPrefix(prefix);
   if (wanted.trim() === "" || limit < 1) return [];
   const size = Math.min(limit, maxLimit) * perText;
-  const snapshot = await snapshots.take(entry);
+  const snapshot = await snapshots.take(entry, signal);
   const { aggregations } = await server
     .request<Answer>({
       method: "POST",
@@ -55,6 +56,7 @@ export async function suggest(
         aggs: Object.fromEntries(kinds.map((kind) => [kind, completions(`suggest.${kind}`, wanted, size)])),
       },
       kind: "read",
+      signal,
     })
     .finally(() => snapshot.release(false));
   const ids = new Map<string, string>();

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { DocumentChange, ReindexProgress, SearchEngine, SearchPage, SearchQuery } from "@weft/search";
-import { isWeftError } from "@weft/kit";
+import { isWeftError, WeftError } from "@weft/kit";
 import { searchLaws } from "@weft/search/conformance";
 import { describeMutants, type Mutant } from "@weft/kit/testing";
 import type { SearchFixture } from "@weft/search/conformance";
@@ -28,8 +28,8 @@ function methodsOf(right: SearchEngine): SearchEngine {
     reindex: (index, options) => right.reindex(index, options),
     apply: (index, changes) => right.apply(index, changes),
     getDocument: (index, id) => right.getDocument(index, id),
-    search: (index, query) => right.search(index, query),
-    suggest: (index, prefix, limit) => right.suggest(index, prefix, limit),
+    search: (index, query, signal) => right.search(index, query, signal),
+    suggest: (index, query, signal) => right.suggest(index, query, signal),
     scan: (index, query, signal) => right.scan(index, query, signal),
     [Symbol.asyncDispose]: () => right[Symbol.asyncDispose](),
   };
@@ -73,7 +73,8 @@ function withoutVersion({ version: _, ...change }: DocumentChange): DocumentChan
 describeMutants("search mutants", searchLaws, [
   mutant("F1", "acknowledges before it writes", (right) => ({
     apply: async (index, changes) => {
-      setTimeout(() => void right.apply(index, changes).catch(() => undefined), 2000).unref();
+      // Later than any look, also on a machine that stalls.
+      setTimeout(() => void right.apply(index, changes).catch(() => undefined), 30_000).unref();
       return changes.map(() => ({ outcome: "applied" }) as const);
     },
   })),
@@ -215,6 +216,19 @@ describeMutants("search mutants", searchLaws, [
   mutant("F13 one that is given up", "it can't be given up", (right) => ({
     reindex: (index, { signal: _, ...options } = {}) => right.reindex(index, options),
   })),
+  mutant("F14", "a search can't be given up", (right) => ({
+    search: (index, query) => right.search(index, query),
+  })),
+  mutant("F14", "whoever gives up ends what others wait for", (right) => {
+    let isClosed = false;
+    return {
+      suggest: async (index, query, signal) => {
+        isClosed ||= signal?.aborted ?? false;
+        if (isClosed) throw WeftError.from(signal?.reason ?? new WeftError("CANCELLED", "the caller gave up"));
+        return right.suggest(index, query, signal);
+      },
+    };
+  }),
   mutant("F13 documents that do not fit", "they are left out and not named", (right) => ({
     reindex: async (index, options = {}) => {
       try {

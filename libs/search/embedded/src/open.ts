@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Clock, type JsonObject, systemClock, WeftError } from "@weft/kit";
+import { type Clock, type JsonObject, systemClock, throwIfAborted, WeftError } from "@weft/kit";
 import { checkChanges } from "@weft/search";
 import type {
   ChangeResult,
@@ -10,6 +10,7 @@ import type {
   SearchEngine,
   SearchPage,
   SearchQuery,
+  SuggestQuery,
 } from "@weft/search";
 import { SqliteFile } from "@weft/sqlite";
 import { removeEnded } from "./builds.ts";
@@ -108,16 +109,19 @@ class EmbeddedSearch implements SearchEngine {
     });
   }
 
-  async search(index: string, query: SearchQuery): Promise<SearchPage> {
+  async search(index: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage> {
+    // What follows is done in one go: nobody can give up meanwhile.
+    throwIfAborted(signal);
     return this.#read(index, (entry) => search(this.#parts.file, this.#parts.pages, entry, query));
   }
 
   async suggest(
     index: string,
-    prefix: string,
-    limit: number,
+    query: SuggestQuery,
+    signal?: AbortSignal,
   ): Promise<readonly { readonly text: string; readonly id: string }[]> {
-    return this.#read(index, (entry) => suggest(this.#parts.file, entry, prefix, limit));
+    throwIfAborted(signal);
+    return this.#read(index, (entry) => suggest(this.#parts.file, entry, query));
   }
 
   async *scan(

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type JsonObject, WeftError } from "@weft/kit";
+import { type JsonObject, throwIfAborted } from "@weft/kit";
 import { checkQuery, type SearchQuery } from "@weft/search";
 import { SqliteFile } from "@weft/sqlite";
 import { Catalog } from "./catalog.ts";
@@ -58,8 +58,4 @@ async function copy(
   }
   file.run("COMMIT");
   return rows.length;
-}
-
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw WeftError.from(signal.reason);
 }

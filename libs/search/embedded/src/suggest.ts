@@ -1,4 +1,4 @@
-import { suggestPrefix } from "@weft/search";
+import { suggestPrefix, type SuggestQuery } from "@weft/search";
 import type { SqliteFile } from "@weft/sqlite";
 import type { IndexEntry } from "./catalog.ts";
 
@@ -6,8 +6,7 @@ import type { IndexEntry } from "./catalog.ts";
 export function suggest(
   file: SqliteFile,
   { number }: IndexEntry,
-  prefix: string,
-  limit: number,
+  { prefix, limit }: SuggestQuery,
 ): readonly { readonly text: string; readonly id: string }[] {
   const folded = suggestPrefix(prefix);
   if (folded === "") return [];

@@ -33,6 +33,12 @@ export interface SearchQuery {
   readonly highlight?: boolean;
 }
 
+/** What somebody has typed so far, and how many completions they want at most. */
+export interface SuggestQuery {
+  readonly prefix: string;
+  readonly limit: number;
+}
+
 export interface SearchHit {
   readonly id: string;
   readonly score: number;
@@ -70,6 +76,7 @@ export interface SearchPage {
  * - `F11` Suggestions are values of suggest fields that start with the prefix, or have a word that does, ignoring case; each text once; none for a blank prefix.
  * - `F12` A scan gives every matching document as it was when the scan began, in order of id.
  * - `F13` A reindex takes effect as a whole or not at all. Readers and writers notice nothing of it: searches, their later pages and scans go on; whatever was acknowledged before, during or after is there at its highest version, deletions too (`F2`). One that rejects, or whose process dies, leaves the index as it was. Of several at once the last to begin goes on, the others are `CONFLICT`.
+ * - `F14` Aborting the signal of a search or of suggestions ends them with its reason, and ends the engine's work for them where it can be ended. Whoever asks the same at the same time notices nothing.
  */
 export interface SearchEngine extends AsyncDisposable {
   createIndex(definition: IndexDefinition): Promise<IndexInfo>;
@@ -93,12 +100,11 @@ export interface SearchEngine extends AsyncDisposable {
    */
   bulkLoad?(index: string): Promise<AsyncDisposable>;
   getDocument(index: string, id: string): Promise<JsonObject>;
-  search(index: string, query: SearchQuery): Promise<SearchPage>;
-  /** At most `limit` completions. */
+  search(index: string, query: SearchQuery, signal?: AbortSignal): Promise<SearchPage>;
   suggest(
     index: string,
-    prefix: string,
-    limit: number,
+    query: SuggestQuery,
+    signal?: AbortSignal,
   ): Promise<readonly { readonly text: string; readonly id: string }[]>;
   /** Aborting the signal ends it with its reason. */
   scan(index: string, query: Pick<SearchQuery, "text" | "filter">, signal: AbortSignal): AsyncIterable<JsonObject>;

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Secret } from "@weft/kit";
+import { Secret, WeftError } from "@weft/kit";
+import { unlessAborted } from "@weft/sql";
 import { openPostgres } from "./postgres.ts";
 import { startTestPostgres, type TestPostgres } from "./testing.ts";
 
@@ -32,6 +33,29 @@ test("who waits too long for a lock is told that another transaction has it", as
     await sql`update t set n = 2`.execute(transaction);
     await expect(sql`update t set n = 3`.execute(database.kysely)).rejects.toMatchObject({ reason: "CONFLICT" });
   });
+});
+
+test("who left while he waited for a connection has nothing read for him, and the connection is free", async () => {
+  await using database = await openPostgres<unknown>({ url: postgres.url, poolSize: 1 });
+  const late = new WeftError("DEADLINE_EXCEEDED", "the deadline passed");
+  const [leaving, staying] = [new AbortController(), new AbortController()];
+  const read: string[] = [];
+  const readAs = (name: string, signal?: AbortSignal) =>
+    unlessAborted(database, signal, async (connection) => {
+      read.push(name);
+      return (await sql<{ n: number }>`select 7 as n`.execute(connection)).rows[0]?.n;
+    });
+  const held = Promise.withResolvers<undefined>();
+  const holding = database.transaction(() => held.promise);
+  const left = expect(readAs("left", leaving.signal)).rejects.toBe(late);
+  const stayed = [readAs("stayed", staying.signal), readAs("endless")];
+  leaving.abort(late);
+  held.resolve(undefined);
+  await left;
+  expect(await Promise.all(stayed)).toEqual([7, 7]);
+  await holding;
+  expect(read.toSorted()).toEqual(["endless", "stayed"]);
+  await expect(readAs("left", leaving.signal)).rejects.toBe(late);
 });
 
 test("a server without a free connection is RESOURCE_EXHAUSTED", async () => {

@@ -55,6 +55,60 @@ test("many callers of one key share one load, and its failure", async () => {
   expect(await cache.get("k", async () => "later")).toBe("later");
 });
 
+test("who gives up leaves the load to the others, and the last one ends it for a new one to begin", async () => {
+  const signals: AbortSignal[] = [];
+  const results: PromiseWithResolvers<string>[] = [];
+  const load = (signal: AbortSignal): Promise<string> => {
+    signals.push(signal);
+    return (results[signals.length - 1] = Promise.withResolvers<string>()).promise;
+  };
+  const cache = open();
+  const [one, two] = [new AbortController(), new AbortController()];
+  const calls = [cache.get("k", load, one.signal), cache.get("k", load, two.signal)];
+  const ended = Promise.allSettled(calls);
+  await clock.advance(0);
+  const late = new WeftError("DEADLINE_EXCEEDED", "the deadline passed");
+  one.abort(late);
+  await expect(calls[0]).rejects.toBe(late);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+  two.abort();
+  await expect(calls[1]).rejects.toMatchObject({ reason: "CANCELLED" });
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  // What was given up is joined by nobody and not stored, whatever comes of it.
+  const next = cache.get("k", load, new AbortController().signal);
+  await clock.advance(0);
+  results[0]?.resolve("too late");
+  results[1]?.resolve("right");
+  expect(await next).toBe("right");
+  expect(await cache.get("k", load)).toBe("right");
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  await ended;
+});
+
+test("a load goes on for a call that can't give up, and behind a stale value", async () => {
+  const signals: AbortSignal[] = [];
+  const gate = Promise.withResolvers<string>();
+  const load = (signal: AbortSignal): Promise<string> => {
+    signals.push(signal);
+    return gate.promise;
+  };
+  const cache = open({ staleMs: 500 });
+  const leaving = new AbortController();
+  const [left, staying] = [cache.get("k", load, leaving.signal), cache.get("k", load)];
+  const gone = expect(left).rejects.toMatchObject({ reason: "CANCELLED" });
+  await clock.advance(0);
+  leaving.abort();
+  await gone;
+  gate.resolve("old");
+  expect(await staying).toBe("old");
+  await clock.advance(1200);
+  const brief = new AbortController();
+  expect(await cache.get("k", load, brief.signal)).toBe("old");
+  brief.abort();
+  await clock.advance(0);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+});
+
 test("a stale value is given while one load renews it", async () => {
   const cache = open({ staleMs: 500 });
   await cache.get("k", async () => "old");

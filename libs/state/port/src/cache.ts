@@ -1,4 +1,4 @@
-import { type Clock, systemClock, WeftError } from "@weft/kit";
+import { type Clock, orAborted, systemClock, WeftError } from "@weft/kit";
 import type { CacheStore } from "./bounded.ts";
 
 export interface CacheOptions<T> {
@@ -30,8 +30,11 @@ export interface CacheOptions<T> {
  * invalidation by its next `get`.
  */
 export interface Cache<T> {
-  /** The cached value, or the loaded one. Of many calls for a key in this process, one loads and all get what it got. */
-  get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined>;
+  /**
+   * The cached value, or the loaded one. Of many calls for a key in this process, one loads and all get what it got.
+   * Aborting the signal ends the call with its reason. The load goes on while another call waits for it.
+   */
+  get(key: string, load: Loader<T>, signal?: AbortSignal): Promise<T | undefined>;
   /**
    * The next `get` in any process loads. A load that is under way in this process is not stored any more; one in another
    * process is, and lives until its TTL. Rejects when the store did not hear of it: then the entry lives on too.
@@ -39,10 +42,20 @@ export interface Cache<T> {
   invalidate(key: string): Promise<void>;
 }
 
+/** Gets a value, undefined where there is none. The signal is aborted when all who wait for it have given up. */
+export type Loader<T> = (signal: AbortSignal) => Promise<T | undefined>;
+
 interface Entry<T> {
   readonly value: T | undefined;
   /** Milliseconds since the epoch. */
   readonly freshUntil: number;
+}
+
+interface Loading<T> {
+  readonly result: Promise<T | undefined>;
+  readonly abandoned: AbortController;
+  /** Calls that have not given up. */
+  waiting: number;
 }
 
 const headerBytes = 9;
@@ -52,16 +65,15 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   const { store, prefix, ttlMs, staleMs = 0, negativeTtlMs = 0, maxLoads = 1000, encode, decode } = options;
   const { clock = systemClock, random = Math.random, onError = () => {} } = options;
   if (!store.capabilities.has("ttl")) throw new WeftError("UNIMPLEMENTED", "a cache needs a store with ttl");
-  const loads = new Map<string, Promise<T | undefined>>();
+  const loads = new Map<string, Loading<T>>();
 
   return { get, invalidate };
 
-  async function get(key: string, load: () => Promise<T | undefined>): Promise<T | undefined> {
-    const running = loads.get(key);
+  async function get(key: string, load: Loader<T>, signal?: AbortSignal): Promise<T | undefined> {
     // Not with a stale value at hand: that is looked up first, below, and costs less than the wait.
-    if (running !== undefined && staleMs === 0) return running;
-    const entry = await read(key);
-    if (entry === undefined) return refresh(key, load);
+    if (loads.has(key) && staleMs === 0) return refresh(key, load, signal);
+    const entry = await orAborted(read(key), signal);
+    if (entry === undefined) return refresh(key, load, signal);
     // A load that fails behind a stale value is heard of, and tried again by the next call.
     if (entry.freshUntil <= clock.now()) refresh(key, load).catch(onError);
     return entry.value;
@@ -72,16 +84,30 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     await store.delete(prefix + key);
   }
 
-  function refresh(key: string, load: () => Promise<T | undefined>): Promise<T | undefined> {
-    const running = loads.get(key);
-    if (running !== undefined) return running;
-    if (loads.size >= maxLoads) {
-      return Promise.reject(new WeftError("RESOURCE_EXHAUSTED", "too many values are being loaded"));
+  /** Waits for the load that is under way, or for a new one. The last to give up ends it. */
+  async function refresh(key: string, load: Loader<T>, signal?: AbortSignal): Promise<T | undefined> {
+    const loading = loads.get(key) ?? begin(key, load);
+    loading.waiting += 1;
+    try {
+      return await orAborted(loading.result, signal);
+    } finally {
+      loading.waiting -= 1;
+      if (loading.waiting === 0 && signal?.aborted === true) {
+        // Who comes now must not wait for what has been given up.
+        if (loads.get(key) === loading) loads.delete(key);
+        loading.abandoned.abort(signal.reason);
+      }
     }
+  }
+
+  function begin(key: string, load: Loader<T>): Loading<T> {
+    if (loads.size >= maxLoads) throw new WeftError("RESOURCE_EXHAUSTED", "too many values are being loaded");
+    const abandoned = new AbortController();
     const isCurrent = (): boolean => loads.get(key) === loading;
-    const loading: Promise<T | undefined> = loadAndWrite(key, load, isCurrent).finally(() => {
+    const result = loadAndWrite(key, () => load(abandoned.signal), isCurrent).finally(() => {
       if (isCurrent()) loads.delete(key);
     });
+    const loading: Loading<T> = { result, abandoned, waiting: 0 };
     loads.set(key, loading);
     return loading;
   }

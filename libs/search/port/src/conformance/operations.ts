@@ -43,7 +43,7 @@ export const searchOperations: readonly Operation<SearchEngine>[] = [
     writes: false,
     run: (engine) => engine.search(shop.index, { text: "apple", pageSize: 10, facets: ["tags"], highlight: true }),
   },
-  { title: "suggest", writes: false, run: (engine) => engine.suggest(shop.index, "app", 5) },
+  { title: "suggest", writes: false, run: (engine) => engine.suggest(shop.index, { prefix: "app", limit: 5 }) },
   {
     title: "scan",
     writes: false,

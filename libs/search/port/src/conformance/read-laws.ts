@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseFilter } from "@weft/filter";
-import type { JsonObject } from "@weft/kit";
+import { type JsonObject, WeftError } from "@weft/kit";
 import type { Law } from "@weft/kit/testing";
 import { type SearchFixture, shop } from "./fixture.ts";
 import { find, pageThrough, put, shopWith, visible } from "./tools.ts";
@@ -14,7 +14,7 @@ const many: Readonly<Record<string, JsonObject>> = Object.fromEntries(
   ]),
 );
 
-/** Laws of what is read: F4, F9, and the orders, suggestions and scans of the port. */
+/** Laws of what is read: F4, F9, F14, and the orders, suggestions and scans of the port. */
 export const readLaws: readonly Law<SearchFixture>[] = [
   {
     title: "F4 pages put together are each match once, in the order of one large page",
@@ -150,7 +150,7 @@ export const readLaws: readonly Law<SearchFixture>[] = [
         c: { name: "other", title: "nothing here", body: "dev" },
       });
       const texts = async (prefix: string, limit = 10): Promise<readonly string[]> =>
-        (await engine.suggest(shop.index, prefix, limit)).map(({ text }) => text);
+        (await engine.suggest(shop.index, { prefix, limit })).map(({ text }) => text);
       assert.deepEqual((await texts("DEV")).toSorted(), ["Deva", "Developing things", "libfoo-dev"].toSorted());
       assert.deepEqual(await texts("developing t"), ["Developing things"]);
       for (const prefix of ["xyz%", "", " "]) assert.deepEqual(await texts(prefix), []);
@@ -187,6 +187,40 @@ export const readLaws: readonly Law<SearchFixture>[] = [
       }
       const aborted = AbortSignal.abort();
       await assert.rejects(Array.fromAsync(engine.scan(shop.index, { text: "" }, aborted)), { code: "CANCELLED" });
+    },
+  },
+  {
+    title: "F14 a search and suggestions that are given up end with the signal's reason, and nobody else notices",
+    run: async (fixture) => {
+      const engine = await shopWith(fixture, many);
+      const asks: readonly ((signal?: AbortSignal) => Promise<readonly string[]>)[] = [
+        async (signal) => {
+          const page = await engine.search(shop.index, { text: "apple", pageSize: 100, facets: ["tags"] }, signal);
+          return page.hits.map(({ id }) => id);
+        },
+        async (signal) => {
+          const found = await engine.suggest(shop.index, { prefix: "app", limit: 100 }, signal);
+          return found.map(({ text }) => text);
+        },
+      ];
+      for (const ask of asks) {
+        const right = await ask();
+        const reason = new WeftError("DEADLINE_EXCEEDED", "the deadline passed");
+        await assert.rejects(ask(AbortSignal.abort()), { code: "CANCELLED" });
+        await assert.rejects(ask(AbortSignal.abort(reason)), reason);
+        const leaving = new AbortController();
+        const left = Promise.allSettled(Array.from({ length: 10 }, () => ask(leaving.signal)));
+        const stayed = Promise.allSettled(Array.from({ length: 10 }, () => ask()));
+        await new Promise((resolve) => setImmediate(resolve));
+        leaving.abort(reason);
+        // Those that were answered before they could be given up have the answer.
+        for (const result of await left) {
+          if (result.status === "fulfilled") assert.deepEqual(result.value, right);
+          else assert.equal(result.reason, reason);
+        }
+        for (const result of await stayed) assert.deepEqual(result, { status: "fulfilled", value: right });
+        assert.deepEqual(await ask(), right);
+      }
     },
   },
 ];

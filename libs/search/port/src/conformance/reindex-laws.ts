@@ -57,8 +57,9 @@ export const reindexLaws: readonly Law<SearchFixture>[] = [
         assert.deepEqual(facets.get("name"), [{ value: "plum", count: 2 }]);
         assert.equal(facets.get("colour")?.length, 2);
         assert.deepEqual(await find(one, { filter: parseFilter('colour="red"') }), ["a"]);
-        assert.deepEqual(await one.suggest(shop.index, "plu", 5), []);
-        assert.deepEqual(await one.suggest(shop.index, "lighthouse k", 5), [{ text: "lighthouse keeper", id: "b" }]);
+        assert.deepEqual(await one.suggest(shop.index, { prefix: "plu", limit: 5 }), []);
+        const keepers = await one.suggest(shop.index, { prefix: "lighthouse k", limit: 5 });
+        assert.deepEqual(keepers, [{ text: "lighthouse keeper", id: "b" }]);
         await assert.rejects(one.createIndex(shop), { code: "ALREADY_EXISTS" });
         await one.createIndex(anew);
       }

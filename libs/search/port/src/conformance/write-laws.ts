@@ -159,7 +159,7 @@ export const writeLaws: readonly Law<SearchFixture>[] = [
       await assert.rejects(engine.apply("none", []), missing);
       await assert.rejects(engine.getDocument("none", "a"), missing);
       await assert.rejects(engine.search("none", { text: "", pageSize: 1 }), missing);
-      await assert.rejects(engine.suggest("none", "a", 1), missing);
+      await assert.rejects(engine.suggest("none", { prefix: "a", limit: 1 }), missing);
       await assert.rejects(Array.fromAsync(engine.scan("none", { text: "" }, signal)), missing);
     },
   },
