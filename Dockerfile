@@ -26,7 +26,9 @@ EXPOSE 50051 9090 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 \
     CMD ["node", "-e", "require('node:http').get({ port: process.env.WEFT_ADMIN_PORT, path: '/readyz', timeout: 2000 }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))"]
-ENTRYPOINT ["node", "main.js"]
+# A signal that process 1 does not listen for is lost, and whoever sent it waits until its patience ends. So somebody
+# listens while main.js is being loaded, and leaves it to the service as soon as that listens itself.
+ENTRYPOINT ["node", "--import", "data:text/javascript,for (const s of ['SIGTERM', 'SIGINT']) process.on(s, () => process.listenerCount(s) === 1 %26%26 process.exit(143))", "main.js"]
 ARG SERVICE
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="weft ${SERVICE}" \

@@ -2,6 +2,7 @@ import { createServer, type ServerResponse } from "node:http";
 import { hostAndPort, WeftError } from "@weft/kit";
 import type { ServerStats } from "@weft/rpc";
 import type { Metrics } from "@weft/telemetry";
+import type { Listener } from "./host.ts";
 import type { TargetStatus } from "./mesh.ts";
 import type { Readiness } from "./readiness.ts";
 
@@ -23,8 +24,19 @@ export interface CallsReport {
   readonly instance: string;
   /** The services that this process calls, as it sees them. */
   readonly targets: readonly TargetStatus[];
-  /** How its own server is doing; missing before it listens. */
+  /** How its own server is doing, with what its other listeners refused; missing before it listens. */
   readonly server?: ServerStats;
+}
+
+/** How the server of a process is doing, its other listeners' refusals counted in. */
+export function statsOf(server: ServerStats, listeners: readonly Listener[]): ServerStats {
+  const shed = { ...server.shed };
+  for (const { shed: { critical = 0, interactive = 0, batch = 0 } = {} } of listeners) {
+    shed.critical += critical;
+    shed.interactive += interactive;
+    shed.batch += batch;
+  }
+  return { ...server, shed };
 }
 
 /** The HTTP server for those who run the process. */

@@ -1,5 +1,5 @@
 import { ManualClock } from "@weft/kit";
-import type { Decision } from "@weft/resilience";
+import type { Decision, DecisionKind } from "@weft/resilience";
 import { createLogger, createMetrics } from "@weft/telemetry";
 import { beforeEach, expect, test } from "vitest";
 import { Decisions } from "./decisions.ts";
@@ -66,6 +66,36 @@ test("a breaker that has opened is a warning, what follows from it is not", () =
   decisions.tell({ kind: "refused", target: "user", reason: "breaker-open" });
   decisions.tell({ kind: "refused", target: "user", reason: "bulkhead-full" });
   expect(told().map((line) => (line as { level: string }).level)).toEqual(["warn", "info", "info", "info", "warn"]);
+});
+
+test("a line says what was decided, of a limit too that turned nobody down", () => {
+  const said = (kind: DecisionKind, reason: string): unknown => {
+    decisions.tell({ kind, target: "user", reason });
+    return lines.at(-1)?.["msg"];
+  };
+  expect(said("limited", "auth-address")).toBe("a caller is over its limit");
+  const others = ["store away", "shared again", "tightened", "relaxed", "target in trouble", "false-tokens"];
+  const texts = others.map((reason) => said("limited", reason));
+  expect(new Set([...texts, "a caller is over its limit"]).size).toBe(others.length + 1);
+  expect(said("limited", "store contended")).toBe(texts[0]);
+  for (const reason of ["retry-budget", "retry-overloaded"]) {
+    expect(said("refused", reason)).toBe("a call was not tried again");
+  }
+});
+
+test("what ends is told as that, and warns nobody", () => {
+  const told = (kind: DecisionKind, reason: string): unknown => {
+    decisions.tell({ kind, target: "user", reason });
+    const { level, msg } = lines.at(-1) ?? {};
+    return { level, msg };
+  };
+  expect(told("panic", "too few may take calls")).toMatchObject({ level: "warn" });
+  expect(told("panic", "enough may take calls")).toEqual({
+    level: "info",
+    msg: "enough instances are well again: only they get calls",
+  });
+  expect(told("degraded", "latency")).toMatchObject({ level: "warn" });
+  expect(told("degraded", "recovered")).toEqual({ level: "info", msg: "this process does all that it can again" });
 });
 
 test("another target, kind or reason is another line", () => {

@@ -31,8 +31,12 @@ const levels: Readonly<Record<DecisionKind, "info" | "warn">> = {
   policy: "info",
 };
 
-/** That a breaker lets a call through, closes or keeps one back, and that nothing is tried again, follows from what was told. */
+/**
+ * That a breaker lets a call through, closes or keeps one back, and that nothing is tried again, follows from what was
+ * told; and what ends is good news.
+ */
 function levelOf({ kind, reason }: Decision): "info" | "warn" {
+  if (reason === "enough may take calls" || reason === "recovered") return "info";
   if (kind === "breaker") return reason === "open" ? "warn" : "info";
   if (kind === "refused" && reason !== "bulkhead-full") return "info";
   return levels[kind];
@@ -119,7 +123,7 @@ export class Decisions implements Disposable {
       reason,
       ...(count === 1 ? {} : { count }),
     };
-    this.#log[levelOf(decision)](fields, messages[kind]);
+    this.#log[levelOf(decision)](fields, messagesByReason[`${kind}: ${reason}`] ?? messages[kind]);
   }
 }
 
@@ -135,6 +139,22 @@ const messages: Readonly<Record<DecisionKind, string>> = {
   shed: "a call was turned down",
   limited: "a caller is over its limit",
   fallback: "something else stands in for what was asked for",
-  degraded: "this process changed how much it does",
+  degraded: "this process is under strain and does less than it could",
   policy: "the policy of calls changed",
+};
+
+/** Where a kind of decision has reasons of which that would not be true. */
+const messagesByReason: Readonly<Record<string, string>> = {
+  "panic: enough may take calls": "enough instances are well again: only they get calls",
+  "refused: retry-budget": "a call was not tried again",
+  "refused: retry-overloaded": "a call was not tried again",
+  "limited: store away": "limits are no longer shared: this process keeps each of them by itself",
+  "limited: store contended": "limits are no longer shared: this process keeps each of them by itself",
+  "limited: shared again": "processes share their limits again",
+  "limited: tightened": "a target fails: fewer calls are let through to it",
+  "limited: relaxed": "a target is well again: all calls are let through to it",
+  "limited: target in trouble": "a call was turned down, since its target fails too many",
+  "limited: false-tokens": "a call was turned down: too many false tokens came from its address",
+  "fallback: no instance of the version": "calls for a version go to others: no instance of it is there",
+  "degraded: recovered": "this process does all that it can again",
 };

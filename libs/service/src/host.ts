@@ -1,7 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Blocks } from "@weft/blocks";
 import type { Clock, NewId, Setting } from "@weft/kit";
-import type { OnDecision } from "@weft/resilience";
+import type { OnDecision, Priority } from "@weft/resilience";
 import type { Client, ServiceImplementation, Transport } from "@weft/rpc";
 import type { TokenVerifier } from "@weft/security";
 import type { Logger, Metrics } from "@weft/telemetry";
@@ -17,6 +17,8 @@ export interface Listener {
   leave?(): void;
   /** Stops taking new work and resolves when what was in flight is done, or `signal` aborts. */
   drain(signal: AbortSignal): Promise<void>;
+  /** Calls that it has refused for want of time since the start. They are told with those of the gRPC server. */
+  readonly shed?: Readonly<Partial<Record<Priority, number>>>;
 }
 
 /** What `compose` gets from the service host. */

@@ -75,7 +75,9 @@ test("how others are called, and how overload is met, changes while it runs", as
   const { admin, instance } = await service.ready;
   const report = async () => (await (await fetch(`http://${admin}/targets`)).json()) as CallsReport;
   expect(await report()).toMatchObject({
-    ...{ service: "fixture", instance, server: { score: 0, degraded: false, inFlight: 0 } },
+    ...{ service: "fixture", instance },
+    // What its other listener refused counts as its own.
+    server: { score: 0, degraded: false, inFlight: 0, shed: { critical: 0, interactive: 2, batch: 1 } },
     targets: [{ target: "peer", policy: "least-request", endpoints: [], breakers: [] }],
   });
   const policyIs = (policy: string): Promise<void> =>

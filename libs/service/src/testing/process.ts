@@ -129,5 +129,6 @@ export function callTo(address: string) {
   const transport = openTransport({ address });
   const client = createClient(AuthService, transport);
   const login = (ms: number) => client.login({ email: "ada@example.org", password: String(ms) });
-  return { login, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
+  const logout = (ms: number) => client.logout({ refreshToken: String(ms) });
+  return { login, logout, [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose]() };
 }
