@@ -54,8 +54,12 @@ const crossedMs = 1000;
 /** Begins the outcome of a call that was turned down with `Retry-After`. */
 const refused = "refused ";
 
+/** Says who calls: the key for policies that want one. */
+export const callerHeader = "x-caller";
+
 /** A caller: its connection, and the gateway that it is to. */
 interface Caller {
+  readonly name: string;
   readonly agent: Agent;
   gateway: number;
 }
@@ -93,6 +97,7 @@ export class Callers {
     this.#options = options;
     this.#gateways = options.urls.map((url) => new URL(url)).map(({ hostname: host, port }) => ({ host, port }));
     this.#callers = Array.from({ length: options.count }, (_, at) => ({
+      name: `caller-${at}`,
       agent: new Agent({ keepAlive: true, maxSockets: 1 }),
       gateway: at % options.urls.length,
     }));
@@ -216,13 +221,13 @@ export class Callers {
     }
   }
 
-  #send({ agent, gateway }: Caller, { method, path, body, headers }: Request): Promise<Ending> {
+  #send({ name, agent, gateway }: Caller, { method, path, body, headers }: Request): Promise<Ending> {
     return new Promise((resolve) => {
       const startedAt = performance.now();
       const authorization = `Bearer ${this.#options.token}`;
       const content = body === undefined ? {} : { "content-type": "application/json" };
       const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-      const all = { authorization, ...content, ...length, ...headers };
+      const all = { authorization, [callerHeader]: name, ...content, ...length, ...headers };
       const answered = (outcome: string): void => resolve({ outcome, unseen: undefined });
       const outgoing = request({ ...this.#gateways[gateway], agent, method, path, headers: all }, (response) => {
         outcomeOf(response).then(answered, (error: unknown) => answered(`no whole answer: ${codeOf(error)}`));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random, runInFolder, wholeNumber } from "@weft/chaos-tests";
 import { errorCode } from "@weft/kit";
+import { balancingDefaults, balancingPolicies, type BalancingPolicy } from "@weft/resilience";
 import { format } from "prettier";
 import { cancelStorms } from "./cancels.ts";
 import { overload } from "./overload.ts";
@@ -14,10 +15,12 @@ import { isUnseen } from "./verdict.ts";
 import { isSurvivalProfile, type SurvivalProfile, World } from "./world.ts";
 
 const names = [...scenarios.map(({ name }) => name), "cancel", "overload"];
-const usage = `npm run survive -- [--profile embedded|consul|stack] [--scenario NAME]… [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--timeline] [--write]
+const usage = `npm run survive -- [--profile embedded|consul|stack] [--policy NAME] [--scenario NAME]… [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--timeline] [--write]
 
   --profile P    on what the mesh runs: nothing but npm, the same with discovery and configuration on Consul, or all five
                  real servers; default embedded
+  --policy NAME  by which every process chooses the instance that it calls, one of ${balancingPolicies.join(", ")};
+                 default ${balancingDefaults.policy}. Those that go by a key have one for each caller
   --scenario S   one of ${names.join(", ")}; can be given several times; default: all
   --seconds N    how long calls count in each scenario: a third before the fault, one with it, one after it; default 60
   --callers N    callers at the same time, each with a connection of its own; default 1000
@@ -56,15 +59,15 @@ async function main(): Promise<number> {
 }
 
 async function run(flags: Flags, folder: string, signal: AbortSignal): Promise<readonly Row[]> {
-  const { profile, seconds, callers, seed, json } = flags;
+  const { profile, policy, seconds, callers, seed, json } = flags;
   const say = (line: string): void => console.log(line);
-  await using world = await World.open({ profile, folder, random: new Random(seed), signal });
+  await using world = await World.open({ profile, policy, folder, random: new Random(seed), signal });
   const perSecond = flags.rate ?? (await findRate(world, { seed }));
-  const about = { profile, perSecond };
+  const about = { profile, policy, perSecond };
   say(
     json
       ? JSON.stringify({ event: "start", seed, callers, seconds, ...about })
-      : `seed ${seed}, ${profile}, ${callers} callers, ${perSecond} calls/s`,
+      : `seed ${seed}, ${profile}, ${policy}, ${callers} callers, ${perSecond} calls/s`,
   );
   const rows: Row[] = [];
   const tell = (outcome: Outcome): void => {
@@ -97,12 +100,17 @@ async function run(flags: Flags, folder: string, signal: AbortSignal): Promise<r
   return rows;
 }
 
-/** Keeps the results of other scenarios and profiles. */
+/** Keeps the results of other scenarios, profiles and policies. */
 async function write(rows: readonly Row[]): Promise<void> {
   const isNew = (old: Row): boolean =>
-    rows.some(({ scenario, profile }) => scenario === old.scenario && profile === old.profile);
-  const kept = (JSON.parse((await readIfThere(resultsPath)) || "[]") as readonly Row[]).filter((old) => !isNew(old));
-  const all = [...kept, ...rows].toSorted((a, b) => a.profile.localeCompare(b.profile) || placeOf(a) - placeOf(b));
+    rows.some(
+      ({ scenario, profile, policy }) => scenario === old.scenario && profile === old.profile && policy === old.policy,
+    );
+  const known = JSON.parse((await readIfThere(resultsPath)) || "[]") as readonly Row[];
+  const kept = known.filter((old) => !isNew(old));
+  const all = [...kept, ...rows].toSorted(
+    (a, b) => a.profile.localeCompare(b.profile) || placeOf(a) - placeOf(b) || policyPlaceOf(a) - policyPlaceOf(b),
+  );
   await writeFile(resultsPath, `${JSON.stringify(all, null, 2)}\n`);
   const page = withTable(await readIfThere(pagePath), all);
   await writeFile(pagePath, await format(page, { parser: "markdown", printWidth: 120 }));
@@ -111,6 +119,11 @@ async function write(rows: readonly Row[]): Promise<void> {
 /** A control stands with what it is a control of. */
 function placeOf({ scenario }: Row): number {
   return names.findIndex((name) => scenario.split(",")[0] === name);
+}
+
+/** The default first. */
+function policyPlaceOf({ policy }: Row): number {
+  return balancingPolicies.findIndex((name) => name === policy);
 }
 
 async function readIfThere(path: string): Promise<string> {
@@ -124,6 +137,7 @@ async function readIfThere(path: string): Promise<string> {
 
 interface Flags {
   readonly profile: SurvivalProfile;
+  readonly policy: BalancingPolicy;
   readonly scenarios: readonly string[];
   readonly seconds: number;
   readonly callers: number;
@@ -140,11 +154,12 @@ function readFlags(): Flags | undefined {
   if (values === undefined || values.help) return undefined;
   const { profile, json, timeline, write, scenario } = values;
   const [seconds, callers, seed, rate] = [values.seconds, values.callers, values.seed, values.rate].map(wholeNumber);
-  if (!isSurvivalProfile(profile)) return undefined;
+  const policy = balancingPolicies.find((name) => name === values.policy);
+  if (!isSurvivalProfile(profile) || policy === undefined) return undefined;
   if (!seconds || !callers || seed === undefined || rate === undefined) return undefined;
   if (!scenario.every((name) => names.includes(name))) return undefined;
   const wanted = scenario.length === 0 ? names : scenario;
-  return { profile, scenarios: wanted, seconds, callers, rate: rate || undefined, seed, json, timeline, write };
+  return { profile, policy, scenarios: wanted, seconds, callers, rate: rate || undefined, seed, json, timeline, write };
 }
 
 function parse() {
@@ -152,6 +167,7 @@ function parse() {
     return parseArgs({
       options: {
         profile: { type: "string", default: "embedded" },
+        policy: { type: "string", default: balancingDefaults.policy },
         scenario: { type: "string", multiple: true, default: [] },
         seconds: { type: "string", default: "60" },
         callers: { type: "string", default: "1000" },

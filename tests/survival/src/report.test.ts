@@ -55,11 +55,12 @@ test("its seconds", () => {
   expect(timelineLinesOf({ ...outcome, timeline: [] })).toEqual([]);
 });
 
-const row = rowOf(outcome, { profile: "embedded", perSecond: 400 });
+const row = rowOf(outcome, { profile: "embedded", policy: "p2c-ewma", perSecond: 400 });
 
 test("an outcome as a row", () => {
   expect(row).toEqual({
     profile: "embedded",
+    policy: "p2c-ewma",
     perSecond: 400,
     scenario: "kill",
     holds: false,
@@ -81,7 +82,7 @@ test("an outcome as a row", () => {
     quietMs: { before: 7, fault: 7.2, after: 7 },
   });
   const verdict = { ...outcome.verdict, checks: [], p99: { before: Number.NaN, fault: Number.NaN, after: Number.NaN } };
-  expect(rowOf({ ...outcome, verdict }, { profile: "stack", perSecond: 1 })).toMatchObject({
+  expect(rowOf({ ...outcome, verdict }, { profile: "stack", policy: "random", perSecond: 1 })).toMatchObject({
     recoveryMs: null,
     p99Ms: { before: null },
   });
@@ -91,7 +92,7 @@ test("the table goes between its marks, and leaves the rest of the page", () => 
   const first = withTable("# Balancing\n\nText.\n", [row]);
   expect(first).toMatch(/^# Balancing\n\nText\.\n\n## With real processes\n\n<!-- survival:begin -->\n/);
   expect(first).toContain(
-    "| kill | embedded | 24,000 | 2 | 3 | 4.0, 4.1, 4.0 ms | 8.1, 9.0, 8.2 ms | 9.0, 9.5, 9.1 ms | 7.0, 7.2, 7.0 ms | 62.0 % | 0.3 s | 1.04 | 1.2 % |  | fails: failed |\n",
+    "| kill | embedded | p2c-ewma | 24,000 | 2 | 3 | 4.0, 4.1, 4.0 ms | 8.1, 9.0, 8.2 ms | 9.0, 9.5, 9.1 ms | 7.0, 7.2, 7.0 ms | 62.0 % | 0.3 s | 1.04 | 1.2 % |  | fails: failed |\n",
   );
   expect(withTable(first, [row])).toBe(first);
   const page = "before\n<!-- survival:begin -->old<!-- survival:end -->\nafter\n";

@@ -73,6 +73,8 @@ function textOf({ name, value, limit, of }: Check): string {
 /** One line of a run with `--json`. */
 export interface Row {
   readonly profile: string;
+  /** By which instances are chosen. */
+  readonly policy: string;
   readonly scenario: string;
   readonly holds: boolean;
   /** Told beside the others and judged by nobody. */
@@ -108,7 +110,7 @@ interface RowTimes {
   readonly after: number | null;
 }
 
-export function rowOf(outcome: Outcome, about: { readonly profile: string; readonly perSecond: number }): Row {
+export function rowOf(outcome: Outcome, about: Pick<Row, "profile" | "policy" | "perSecond">): Row {
   const { scenario, isControl = false, verdict, degraded, calmShare, sickShare } = outcome;
   const { holds, checks, calls, failedOnce, p50, p99, normal, quiet } = verdict;
   const valueOf = (name: Check["name"]): number | null => rounded(checks.find((check) => check.name === name)?.value);
@@ -150,6 +152,7 @@ function table(rows: readonly Row[]): string {
   const titles = [
     "fault",
     "profile",
+    "policy",
     "calls",
     "failed",
     "failed, once",
@@ -176,7 +179,21 @@ function table(rows: readonly Row[]): string {
     );
     const [calls, failed, once] = [row.calls, row.failed, row.failedOnce].map((count) => count.toLocaleString("en"));
     const load = row.evenness === null ? "n/a" : row.evenness.toFixed(2);
-    return [row.scenario, row.profile, calls, failed, once, ...times, calm, back, load, retries, sick, verdict];
+    return [
+      row.scenario,
+      row.profile,
+      row.policy,
+      calls,
+      failed,
+      once,
+      ...times,
+      calm,
+      back,
+      load,
+      retries,
+      sick,
+      verdict,
+    ];
   });
   const all = [titles, titles.map(() => "---"), ...cells];
   return all.map((line) => `| ${line.join(" | ")} |\n`).join("");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Random } from "@weft/chaos-tests";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cancelStorms } from "./cancels.ts";
+import { overload } from "./overload.ts";
 import { linesOf } from "./report.ts";
 import { scenarios } from "./scenarios.ts";
 import { type Outcome, survive } from "./survival.ts";
@@ -35,15 +36,22 @@ function told(outcome: Outcome): Outcome {
   return outcome;
 }
 
+async function underGentleLoad(name: string, forMs: number): Promise<Outcome> {
+  const scenario = scenarios.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`there is no ${name}`);
+  return told(await survive(scenario, world, { ...gentle, forMs }));
+}
+
+// Those that want the same before the replicas follow each other.
 test.each([
   ["kill", 3000],
   ["stop", 6000],
   ["failing", 3000],
+  ["slow", 3000],
+  ["lossy", 3000],
   ["rolling", 1500],
 ])("%s: no call fails that may be retried", { timeout: 180_000 }, async (name, forMs) => {
-  const scenario = scenarios.find((one) => one.name === name);
-  if (scenario === undefined) throw new Error(`there is no ${name}`);
-  const { verdict, examples, timeline } = told(await survive(scenario, world, { ...gentle, forMs }));
+  const { verdict, examples, timeline } = await underGentleLoad(name, forMs);
   expect(examples.filter(({ atMs }) => atMs >= 0)).toEqual([]);
   expect(verdict.calls).toBeGreaterThan(50);
   const retries = verdict.checks.find((check) => check.name === "retries")?.value ?? Number.NaN;
@@ -58,4 +66,13 @@ test("a storm of cancelled calls hurts none beside it, where it hurts those of a
   expect(foreign?.verdict.holds, JSON.stringify(foreign?.failures)).toBe(true);
   // Whether the storm was one is for a machine to say that has the time to send it; what it met is told.
   expect(control?.isControl).toBe(true);
+}, 120_000);
+
+test("overload: who is not served is told so or has waited for as long as it may, and afterwards no call fails", async () => {
+  const { failures, verdict } = told(await overload(world, { ...gentle, callers: 300, forMs: 6000 }));
+  expect(verdict.calls).toBeGreaterThan(100);
+  const reads = failures.map(([what]) => what).filter((what) => what.startsWith("read "));
+  expect(reads.filter((what) => !what.includes(": refused ") && !what.includes(": 504 "))).toEqual([]);
+  const { examples } = await underGentleLoad("none", 3000);
+  expect(examples).toEqual([]);
 }, 120_000);

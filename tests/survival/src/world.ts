@@ -4,6 +4,7 @@ import { blockUrlDefaults, type BlockUrls } from "@weft/blocks";
 import type { Random } from "@weft/chaos-tests";
 import { Secret } from "@weft/kit";
 import { type FaultProxy, openProxy } from "@weft/kit/testing";
+import { balancingDefaults, type BalancingPolicy, type CallPolicies } from "@weft/resilience";
 import { freePorts, type NativeServer, type ServerName, serverNames, startServer } from "@weft/native";
 import { ensureDatabase } from "@weft/sql-postgres";
 import {
@@ -16,6 +17,7 @@ import {
   urlsOn,
 } from "@weft/system-tests";
 import { type CallProxy, openCallProxy } from "./call-proxy.ts";
+import { callerHeader } from "./callers.ts";
 import { Replica } from "./replica.ts";
 
 /** The services that callers need, three replicas of each. */
@@ -42,6 +44,8 @@ export function isSurvivalProfile(name: string): name is SurvivalProfile {
 
 export interface WorldOptions {
   readonly profile: SurvivalProfile;
+  /** By which every process chooses whom it calls. Default `p2c-ewma`, as without a word. */
+  readonly policy?: BalancingPolicy;
   /** For everything: data, and what the processes say. */
   readonly folder: string;
   readonly random: Random;
@@ -166,7 +170,7 @@ export class World implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { profile, folder, signal } = this.#options;
+    const { profile, policy = balancingDefaults.policy, folder, signal } = this.#options;
     const dataDir = join(folder, "mesh");
     await mkdir(dataDir, { mode: 0o700 });
     const servers: Partial<Record<ServerName, NativeServer>> = {};
@@ -174,15 +178,16 @@ export class World implements AsyncDisposable {
       signal.throwIfAborted();
       servers[name] = this.#stack.use(await startServer(name, { dir: join(folder, name), startTimeoutMs }));
     }
-    const urls = blockUrlsOf(
-      Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server.url])),
-      { profile, dataDir },
-    );
+    const urls = blockUrlsOf(Object.fromEntries(Object.entries(servers).map(([name, server]) => [name, server.url])), {
+      profile,
+      dataDir,
+    });
     await ensureDatabase(typeof urls.sql === "string" ? new Secret(urls.sql) : urls.sql);
     const env = {
       ...cleanEnvironment(),
       ...environmentOf(dataDir, urls, profile === "stack" ? "stack" : "embedded"),
       WEFT_USER_ADMIN_TOKEN_FILE: join(dataDir, "admin-token"),
+      ...(policy !== balancingDefaults.policy && { WEFT_CALLS: JSON.stringify(callsBy(policy)) }),
     };
     const add = (service: string, number: number, own: Readonly<Record<string, string>> = {}): void =>
       void this.#replicas.push(new Replica({ service, number, env: { ...env, ...own }, logDir: folder }));
@@ -209,6 +214,11 @@ export class World implements AsyncDisposable {
     }
     this.#ids = list.body.users.map(({ id }) => id);
   }
+}
+
+/** Calls to every target; those of one caller belong together, where the policy goes by that. */
+function callsBy(policy: BalancingPolicy): CallPolicies {
+  return { "*": { balancing: { policy, key: { header: callerHeader } } } };
 }
 
 /** @param servers URLs of those that the profile takes */

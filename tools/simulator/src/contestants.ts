@@ -14,6 +14,7 @@ import {
 } from "@weft/resilience";
 import { PlainRoundRobin } from "./plain.ts";
 import type { Deciders } from "./world/client.ts";
+import type { Scenario } from "./simulate.ts";
 import type { Contestant, DeciderOptions } from "./world/world.ts";
 
 /** What a contestant does otherwise than the defaults. */
@@ -38,9 +39,9 @@ export function mesh(name: string, policy: Policy = {}): Contestant {
 /** What decides in a process of the mesh. */
 export function decidersOf(options: DeciderOptions, policy: Policy): Deciders {
   const { retry = {}, breaker = {}, hedging = {} } = policy;
-  const { zone, client, ...parts } = options;
+  const { zone, client, versions, ...parts } = options;
   return {
-    cluster: new Cluster({ ...parts, caller: { id: client, zone }, policy }),
+    cluster: new Cluster({ ...parts, caller: { id: client, zone }, policy: { ...versions, ...policy } }),
     retries: new Retries({ ...parts, options: retry }),
     breakers: new Breakers({ ...parts, options: breaker }),
     hedges: new Hedges({ ...parts, options: hedging }),
@@ -56,16 +57,49 @@ export const plain: Contestant = {
   }),
 };
 
-/** All that are compared, in the order of the page: without a mesh, each policy, and the default with a part added or taken away. */
+/** One thing set otherwise, in the scenarios where that shows. */
+const variants: readonly Contestant[] = [
+  variant("tolerance of 3", ["slow-3", "slower-3"], { balancing: { latencyTolerance: 3 } }),
+  variant("tolerance of 5", ["slow-3", "slower-3"], { balancing: { latencyTolerance: 5 } }),
+  variant("decay over 10 s", ["slow-3", "stalls-3"], { balancing: { latencyDecayMs: 10_000 } }),
+  variant("no ejection", ["failing", "failing-3"], { outliers: { enabled: false } }),
+  variant("ejection after 3", ["failing-3"], { outliers: { consecutiveFailures: 3 } }),
+  variant("ejection after 10", ["failing-3"], { outliers: { consecutiveFailures: 10 } }),
+  variant("ejection for 30 s", ["hiccup-3"], { outliers: { baseEjectionMs: 30_000 } }),
+  variant("no warm-up", ["cold"], { balancing: { warmUp: { windowMs: 0 } } }),
+  weighted("no warm-up", 0),
+  weighted("warm-up over 30 s", 30_000),
+  variant("hedged late", ["slow", "slow-3"], { hedging: { methods: ["*"], quantile: 0.99 } }),
+  variant("no limiter", ["overload"], { concurrency: "none" }),
+  variant("subsets of 50", ["large"], { balancing: { subsetSize: 50 } }),
+  variant("subsets of 20", ["large", "crowd"], { balancing: { subsetSize: 20 } }),
+];
+
+/**
+ * All that are compared, in the order of the page: without a mesh, each policy, and then, where it makes a difference,
+ * the default with a part added, taken away or set otherwise.
+ */
 export const contestants: readonly Contestant[] = [
   plain,
   ...balancingPolicies.map((policy: BalancingPolicy) => mesh(policy, { balancing: { policy } })),
   mesh("p2c-ewma, hedged", { hedging: { methods: ["*"] } }),
-  { ...mesh("p2c-ewma, no ejection", { outliers: { enabled: false } }), onlyIn: ["failing", "failing-3"] },
-  { ...mesh("p2c-ewma, no limiter", { concurrency: "none" }), onlyIn: ["overload"] },
+  ...variants,
 ];
 
 /** Those that a scenario tells something about. */
-export function contestantsOf(scenario: string): readonly Contestant[] {
-  return contestants.filter(({ onlyIn }) => onlyIn === undefined || onlyIn.includes(scenario));
+export function contestantsOf({ name, only }: Pick<Scenario, "name" | "only">): readonly Contestant[] {
+  return contestants.filter(
+    (contestant) => contestant.onlyIn?.includes(name) ?? (only === undefined || only.includes(contestant.name)),
+  );
+}
+
+/** The default policy with something set otherwise, in the scenarios where that shows. */
+function variant(what: string, onlyIn: readonly string[], policy: Policy): Contestant {
+  return { ...mesh(`p2c-ewma, ${what}`, policy), onlyIn };
+}
+
+/** Weighted round robin, where a new instance gets its weight over so long. */
+function weighted(what: string, windowMs: number): Contestant {
+  const balancing = { policy: "weighted-round-robin", warmUp: { windowMs } } as const;
+  return { ...mesh(`weighted, ${what}`, { balancing }), onlyIn: ["cold"] };
 }

@@ -24,6 +24,15 @@ export function failing(index: number, share: number): Fault {
   });
 }
 
+/** And is well again after so many milliseconds. */
+export function briefly(forMs: number, fault: Fault): Fault {
+  return (world) => {
+    const mend = fault(world);
+    world.timeline.after(forMs, mend);
+    return () => undefined;
+  };
+}
+
 /** `kill -9`; another one is started in its place when the fault is mended. */
 export function crash(index: number): Fault {
   return (world) => {

@@ -1,4 +1,12 @@
-import { balancingPolicies, breakerDefaults, type Decision, outlierDefaults, retryDefaults } from "@weft/resilience";
+import {
+  balancingDefaults,
+  balancingPolicies,
+  type BalancingPolicy,
+  breakerDefaults,
+  type Decision,
+  outlierDefaults,
+  retryDefaults,
+} from "@weft/resilience";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { mesh, plain } from "./contestants.ts";
@@ -144,8 +152,13 @@ describe("under far more calls than can be answered", () => {
 });
 
 describe("what may be retried does not fail", () => {
-  test.each(["slow", "failing", "half crashed", "frozen", "lossy", "rolling restart"])("%s", (fault) => {
-    for (const seed of seeds) expect(run(p2c, fault, seed).failed).toEqual(nobody);
+  test.each(everywhere("failing", "half crashed", "frozen", "lossy", "rolling restart"))("%s, %s", (fault, policy) => {
+    for (const seed of seeds) expect(under(fault, policy, seed).failed).toEqual(nobody);
+  });
+
+  // Who looks at neither latency nor load goes on sending there what is too late in the end.
+  test.each(["p2c-ewma", "least-request", "consistent-hash"] as const)("slow, %s", (policy) => {
+    for (const seed of seeds) expect(under("slow", policy, seed).failed).toEqual(nobody);
   });
 
   test("it does without a mesh", () => {
@@ -159,10 +172,15 @@ describe("what may be retried does not fail", () => {
 });
 
 describe("when a fault is over, so is what came of it", () => {
-  test.each(Object.keys(faults))("%s", (fault) => {
-    // What fails as a whole is left alone for a while.
-    const mostMs = fault === "all failing" ? breakerDefaults.openMs : 3_000;
-    for (const seed of seeds) expect(run(p2c, fault, seed).settledMs ?? Infinity).toBeLessThanOrEqual(mostMs);
+  test.each(everywhere(...Object.keys(faults)))("%s, %s", (fault, policy) => {
+    const mostMs = mostSettlingMs(fault, policy);
+    for (const seed of seeds) expect(under(fault, policy, seed).settledMs ?? Infinity).toBeLessThanOrEqual(mostMs);
+  });
+
+  test("one that hardly sends to who is new is found out", () => {
+    expect(run(mutants.neverWarms, "half crashed", 1).settledMs ?? Infinity).toBeGreaterThan(
+      mostSettlingMs("half crashed", "p2c-ewma"),
+    );
   });
 
   test("one that takes nobody back is found out", () => {
@@ -194,6 +212,30 @@ describe("settings that change while calls run", () => {
     }
   });
 });
+
+/** Each of the faults with each policy. */
+function everywhere(...names: readonly string[]): (readonly [fault: string, policy: BalancingPolicy])[] {
+  return names.flatMap((fault) => balancingPolicies.map((policy) => [fault, policy] as const));
+}
+
+/** More than one law looks at a run. */
+const ran = new Map<string, Report>();
+
+function under(fault: string, policy: BalancingPolicy, seed: number): Report {
+  const name = `${fault}, ${policy}, ${seed}`;
+  const report = ran.get(name) ?? run(mesh(policy, { balancing: { policy } }), fault, seed);
+  ran.set(name, report);
+  return report;
+}
+
+/** How long after a fault all may be as before at the latest, in milliseconds. */
+function mostSettlingMs(fault: string, policy: BalancingPolicy): number {
+  // What fails as a whole is left alone for a while.
+  if (fault === "all failing") return breakerDefaults.openMs;
+  // Who goes by weight alone leaves most to the old ones until the newcomers have half of their weight.
+  const goesByWeight = policy === "weighted-round-robin" || policy === "random";
+  return fault === "half crashed" && goesByWeight ? balancingDefaults.warmUp.windowMs / 2 : 3_000;
+}
 
 function run(contestant: Contestant, fault: string, seed: number, ejected?: Ejected): Report {
   const begin = faults[fault];

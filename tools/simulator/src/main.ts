@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   const reports: Report[] = [];
   for (const scenario of scenarios.filter(({ name }) => flags.isWanted.scenario(name))) {
     if (!flags.json) console.log(`\n${scenario.name}: ${scenario.about}`);
-    for (const contestant of contestantsOf(scenario.name).filter(({ name }) => flags.isWanted.policy(name))) {
+    for (const contestant of contestantsOf(scenario).filter(({ name }) => flags.isWanted.policy(name))) {
       const report = simulate(scenario, contestant, flags.seed);
       reports.push(report);
       console.log(flags.json ? JSON.stringify(report) : row(report));

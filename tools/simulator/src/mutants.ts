@@ -1,4 +1,11 @@
-import { Cluster, type ClusterOptions, type Endpoint, type Outcome } from "@weft/resilience";
+import {
+  Cluster,
+  type ClusterOptions,
+  type ClusterPolicy,
+  type Endpoint,
+  type EndpointFacts,
+  type Outcome,
+} from "@weft/resilience";
 import { decidersOf, mesh } from "./contestants.ts";
 import type { Contestant } from "./world/world.ts";
 
@@ -40,6 +47,8 @@ export const mutants = {
   ejectsAll: mesh("ejects all", { outliers: { maxEjectedShare: 1 }, balancing: { panicShare: 0 } }),
   /** Never takes anybody back. */
   neverReadmits: mesh("never readmits", { outliers: { baseEjectionMs: 1e9, maxEjectionMs: 1e9 } }),
+  /** Gives whoever comes a share that hardly grows. */
+  neverWarms: mesh("never warms", { balancing: { warmUp: { windowMs: 1e9, minShare: 0.01 } } }),
   /** Retries as long as there is time. */
   retriesWithoutBudget: mesh("retries without budget", {
     retry: { maxTries: 10, budgetShare: 1e6, budgetBurst: 1e6, overloadShare: 1 },
@@ -47,12 +56,51 @@ export const mutants = {
   }),
 } as const;
 
-function withCluster(name: string, Kind: typeof Cluster): Contestant {
+/** Clusters that place calls wrongly on purpose, each in one way, whatever the policy. */
+export const misplacing = {
+  weights: class extends Cluster {
+    override update(listed: readonly EndpointFacts[]): void {
+      super.update(listed.map((facts) => ({ ...facts, weight: 1 })));
+    }
+  },
+  split: class extends Cluster {
+    override configure({ split: _, ...policy }: ClusterPolicy): void {
+      super.configure(policy);
+    }
+  },
+  headers: class extends Cluster {
+    override pick({ key }: Parameters<Cluster["pick"]>[0], avoid?: ReadonlySet<Endpoint>): Endpoint | undefined {
+      return super.pick({ key }, avoid);
+    }
+  },
+  zones: class extends Cluster {
+    constructor(options: ClusterOptions) {
+      super({ ...options, caller: { id: options.caller?.id ?? "" } });
+    }
+  },
+  otherZones: class extends Cluster {
+    readonly #zone: string | undefined;
+
+    constructor(options: ClusterOptions) {
+      super(options);
+      this.#zone = options.caller?.zone;
+    }
+
+    override update(listed: readonly EndpointFacts[]): void {
+      super.update(listed.filter(({ zone }) => zone === this.#zone));
+    }
+  },
+} as const;
+
+/** The mesh with its defaults but for its policy, and for how its cluster goes about it. */
+export function withCluster(name: string, Kind: typeof Cluster, policy: ClusterPolicy = {}): Contestant {
   return {
     name,
     newDeciders: (options) => {
-      const { client, zone, ...parts } = options;
-      return { ...decidersOf(options, {}), cluster: new Kind({ ...parts, caller: { id: client, zone } }) };
+      const { client, zone, versions, ...parts } = options;
+      const caller = { id: client, zone };
+      const cluster = new Kind({ ...parts, caller, policy: { ...versions, ...policy } });
+      return { ...decidersOf(options, policy), cluster };
     },
   };
 }

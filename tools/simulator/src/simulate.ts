@@ -9,6 +9,8 @@ export interface Scenario extends Omit<WorldOptions, "seed" | "contestant"> {
   /** What happens, for the page. */
   readonly about: string;
   readonly fault?: Fault;
+  /** Names of the policies that are compared beside those made for it; all by default. */
+  readonly only?: readonly string[];
   /** How long it lasts. Default 10 s. */
   readonly lastsMs?: number;
 }
@@ -42,11 +44,11 @@ export interface Report extends Summary {
   readonly hedgesShare: number;
   /** Calls that went well in each second of the fault. */
   readonly goodputPerS: number;
-  /** Most requests worked on by one instance over the mean of all that were there all the time. */
+  /** Most requests worked on by one instance for its weight, over the mean of all that were there all the time. */
   readonly maxOverMean: number;
-  /** What each of them worked on. */
+  /** What each of them worked on, whatever its weight. */
   readonly worked: readonly number[];
-  /** Jain's index of the same: 1 is even, 1/n is all on one. */
+  /** Jain's index of work for its weight: 1 is even, 1/n is all on one. */
   readonly fairness: number;
   /** From the beginning of the fault until p99 and failures were as before, in milliseconds; null: not while it lasted. */
   readonly recoveredMs: number | null;
@@ -74,9 +76,9 @@ export function simulate(
   const triedBefore = tried(world);
   const mend = scenario.fault?.(world) ?? (() => undefined);
   timeline.runUntil(untilMs);
-  const worked = [...workedBefore].flatMap(([instance, before]) =>
-    world.instances.includes(instance) && instance.state !== "down" ? [instance.worked - before] : [],
-  );
+  const stayed = world.instances.filter((instance) => workedBefore.has(instance) && instance.state !== "down");
+  const worked = stayed.map((instance) => instance.worked - (workedBefore.get(instance) ?? 0));
+  const weights = stayed.map(({ facts }) => facts.weight);
   const triedAfter = tried(world);
   mend();
   timeline.runUntil(endMs);
@@ -93,7 +95,7 @@ export function simulate(
     retriedThereShare: (triedAfter.there - triedBefore.there) / summary.calls,
     hedgesShare: (triedAfter.hedged - triedBefore.hedged) / summary.calls,
     goodputPerS: summary.ok / ((untilMs - faultMs) / 1_000),
-    ...evenness(worked),
+    ...evenness(worked.map((count, index) => count / (weights[index] ?? 1))),
     recoveredMs: untilWell(isWell, faultMs, untilMs),
     settledMs: untilWell(isWell, untilMs, endMs),
     worked,

@@ -2,6 +2,7 @@ import type { Code } from "@weft/kit";
 import type { BreakerPass, Endpoint, Outcome } from "@weft/resilience";
 import type { Client } from "./client.ts";
 import type { Try, TryEnd } from "./connection.ts";
+import type { CallMarks } from "./load.ts";
 import { method } from "./method.ts";
 
 /**
@@ -23,7 +24,7 @@ interface Running {
 /** A call through all of its tries. */
 export class Call {
   readonly #client: Client;
-  readonly #key: string | undefined;
+  readonly #marks: CallMarks;
   readonly #ended: (end: CallEnd) => void;
   readonly #deadlineMs: number;
   readonly #running = new Set<Running>();
@@ -31,10 +32,10 @@ export class Call {
   #tries = 0;
   #isOver = false;
 
-  constructor(client: Client, key: string | undefined, ended: (end: CallEnd) => void) {
+  constructor(client: Client, marks: CallMarks, ended: (end: CallEnd) => void) {
     const { timeline, timeoutMs } = client.options;
     this.#client = client;
-    this.#key = key;
+    this.#marks = marks;
     this.#ended = ended;
     this.#deadlineMs = timeline.nowMs + timeoutMs;
   }
@@ -52,7 +53,7 @@ export class Call {
   #begin(): void {
     const { cluster, timeline, breakers } = this.#client.options;
     if (this.#isOver) return;
-    const endpoint = cluster.pick({ key: this.#key }, this.#avoid);
+    const endpoint = cluster.pick(this.#marks, this.#avoid);
     if (endpoint === undefined) return this.#wait();
     const pass = breakers.of(method).enter(timeline.nowMs);
     if (pass === undefined) return this.#end("broken");
@@ -84,7 +85,7 @@ export class Call {
     const nowMs = timeline.nowMs;
     const isCalm = breakers.of(method).state.kind === "closed" && !retries.isOverloaded(nowMs);
     const avoid = new Set([first.endpoint]);
-    const endpoint = cluster.pick({ key: this.#key }, avoid);
+    const endpoint = cluster.pick(this.#marks, avoid);
     if (endpoint === undefined || avoid.has(endpoint) || !hedges.take(method, { nowMs, isCalm })) return;
     const pass = breakers.of(method).enter(nowMs);
     if (pass === undefined) return;

@@ -3,6 +3,7 @@ import type { NetworkOptions } from "../engine/network.ts";
 import { Call, type CallEnd } from "./call.ts";
 import { Connection } from "./connection.ts";
 import type { Instance } from "./instance.ts";
+import type { CallMarks } from "./load.ts";
 import { factsOf, type Registry } from "./registry.ts";
 
 /** What a client asks of its cluster. */
@@ -54,8 +55,8 @@ export class Client {
   }
 
   /** @param ended told once, whatever happens */
-  call(key: string | undefined, ended: (end: CallEnd) => void): void {
-    new Call(this, key, ended).start();
+  call(marks: CallMarks, ended: (end: CallEnd) => void): void {
+    new Call(this, marks, ended).start();
   }
 
   /** Replaces the policy of the cluster while calls run. */

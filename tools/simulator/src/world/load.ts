@@ -1,3 +1,4 @@
+import type { CallFacts } from "@weft/resilience";
 import type { Random } from "../engine/random.ts";
 import type { Timeline } from "../engine/timeline.ts";
 import type { Client } from "./client.ts";
@@ -18,6 +19,16 @@ export interface KeyOptions {
   readonly skew: number;
 }
 
+/** A header that a share of the calls has. */
+export interface HeaderOptions {
+  readonly name: string;
+  readonly value: string;
+  readonly share: number;
+}
+
+/** What a call says of itself. */
+export type CallMarks = Pick<CallFacts, "key" | "header">;
+
 /** All callers of all client processes. */
 export class Load {
   /** A fault sets this: so many times the rate, or callers in a hurry. */
@@ -27,16 +38,24 @@ export class Load {
   readonly #record: CallRecord;
   readonly #clients: readonly Client[];
   readonly #nextKey: () => string | undefined;
+  readonly #header: HeaderOptions | undefined;
   #isOver = false;
 
   constructor(
     clients: readonly Client[],
-    options: { timeline: Timeline; random: Random; record: CallRecord; keys?: KeyOptions | undefined },
+    options: {
+      timeline: Timeline;
+      random: Random;
+      record: CallRecord;
+      keys?: KeyOptions | undefined;
+      header?: HeaderOptions | undefined;
+    },
   ) {
     this.#clients = clients;
     this.#timeline = options.timeline;
     this.#random = options.random;
     this.#record = options.record;
+    this.#header = options.header;
     this.#nextKey = options.keys === undefined ? () => undefined : zipf(options.keys, options.random);
   }
 
@@ -65,10 +84,16 @@ export class Load {
   #call(client: Client | undefined, then?: () => void): void {
     if (this.#isOver || client === undefined) return;
     const ended = this.#record.begin(this.#timeline.nowMs);
-    client.call(this.#nextKey(), (end) => {
+    client.call({ key: this.#nextKey(), ...this.#nextHeader() }, (end) => {
       ended(end, this.#timeline.nowMs);
       then?.();
     });
+  }
+
+  #nextHeader(): Pick<CallMarks, "header"> {
+    const header = this.#header;
+    if (header === undefined || !this.#random.chance(header.share)) return {};
+    return { header: (name) => (name === header.name ? header.value : undefined) };
   }
 }
 

@@ -1,9 +1,9 @@
-import type { Decision, OnDecision } from "@weft/resilience";
+import type { ClusterPolicy, Decision, EndpointFacts, OnDecision } from "@weft/resilience";
 import { Random } from "../engine/random.ts";
 import { Timeline } from "../engine/timeline.ts";
 import { Client, type Deciders } from "./client.ts";
 import { Instance, type InstanceOptions, type Limiter } from "./instance.ts";
-import { type KeyOptions, Load, type LoadOptions } from "./load.ts";
+import { type HeaderOptions, type KeyOptions, Load, type LoadOptions } from "./load.ts";
 import { CallRecord } from "./record.ts";
 import { Registry } from "./registry.ts";
 
@@ -29,7 +29,17 @@ export interface DeciderOptions {
   readonly client: string;
   /** Where it runs. */
   readonly zone: string;
+  /** What the mesh says of versions, whatever the contestant is. */
+  readonly versions: VersionPolicy;
   readonly onDecision: OnDecision;
+}
+
+/** Where calls go by the version of the instances. */
+export type VersionPolicy = Pick<ClusterPolicy, "split" | "routes">;
+
+/** What is special about an instance. */
+export interface InstanceChange extends Partial<Omit<InstanceOptions, "facts">> {
+  readonly facts?: Partial<EndpointFacts>;
 }
 
 /** The mesh to simulate. */
@@ -42,11 +52,14 @@ export interface WorldOptions {
   readonly zones?: number | undefined;
   readonly load: LoadOptions;
   readonly keys?: KeyOptions | undefined;
+  /** That some calls have; none by default. */
+  readonly header?: HeaderOptions | undefined;
+  readonly versions?: VersionPolicy | undefined;
   /** Time limit of calls in milliseconds. Default 2,000. */
   readonly timeoutMs?: number | undefined;
   readonly onDecision?: ((decision: Decision, client: string) => void) | undefined;
   /** What is special about an instance, by its number. */
-  readonly instance?: ((index: number) => Partial<InstanceOptions>) | undefined;
+  readonly instance?: ((index: number) => InstanceChange) | undefined;
 }
 
 const oneWayMs = 0.25;
@@ -71,21 +84,22 @@ export class World {
     for (let index = 0; index < options.instances; index += 1) this.start(index);
     this.clients = Array.from({ length: options.clients }, (_, index) => this.#newClient(index));
     const { timeline, record } = this;
-    this.load = new Load(this.clients, { timeline, record, keys: options.keys, random: this.chance("load") });
+    const { keys, header } = options;
+    this.load = new Load(this.clients, { timeline, record, keys, header, random: this.chance("load") });
     this.load.start(options.load);
   }
 
   /** A new instance in the place of that number, listed at once. */
-  start(index: number, change: Partial<InstanceOptions> = {}): Instance {
+  start(index: number, change: InstanceChange = {}): Instance {
     const { contestant, zones = 1, instance: special } = this.options;
     const random = this.chance(`instance ${this.everyInstance.length}`);
-    const own = { ...special?.(index), ...change };
+    const { facts: ownFacts, ...own } = { ...special?.(index), ...change };
     const facts = {
       id: `instance-${this.everyInstance.length}`,
       address: `10.0.0.${index}:1`,
       zone: `zone-${index % zones}`,
       weight: 1,
-      ...own.facts,
+      ...ownFacts,
     };
     const instance = new Instance(
       { ...usual, newLimiter: contestant.newLimiter, ...own, facts },
@@ -99,7 +113,7 @@ export class World {
   }
 
   #newClient(index: number): Client {
-    const { contestant, zones = 1, timeoutMs = 2_000 } = this.options;
+    const { contestant, zones = 1, timeoutMs = 2_000, versions = {} } = this.options;
     const { timeline, registry } = this;
     const random = this.chance(`client ${index}`);
     const zone = `zone-${index % zones}`;
@@ -107,7 +121,7 @@ export class World {
     const id = `client-${index}`;
     const onDecision: OnDecision = (decision) => this.options.onDecision?.(decision, id);
     return new Client({
-      ...contestant.newDeciders({ target: "user", now, random: random.next, client: id, zone, onDecision }),
+      ...contestant.newDeciders({ target: "user", now, random: random.next, client: id, zone, versions, onDecision }),
       ...{ timeline, registry, timeoutMs },
       random: this.chance(`network ${index}`),
       delayMs: (instance) => (instance.facts.zone === zone ? oneWayMs : oneWayMs + betweenZonesMs),
