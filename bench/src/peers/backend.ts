@@ -19,6 +19,7 @@ const server = await openServer({
   ],
   tokens: { verify: (token) => (token === undefined ? undefined : { subject: "bench", roles: ["admin"] }) },
 });
+server.health.set("", true);
 const discovery = await openEmbeddedDiscovery({ dataDir });
 await discovery.register({ service: "user", id: `bench-${process.pid}`, address: server.address, metadata: {} });
 process.send?.({ address: server.address });

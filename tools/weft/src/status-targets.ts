@@ -172,7 +172,7 @@ export function painted(rows: readonly (readonly string[])[], colours: readonly 
 }
 
 function latency(ms: number): string {
-  if (ms === 0) return "";
+  if (ms < 0.05) return "";
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
 }
 
