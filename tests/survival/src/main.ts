@@ -10,18 +10,21 @@ import { cancelStorms } from "./cancels.ts";
 import { overload } from "./overload.ts";
 import { linesOf, type Row, rowOf, timelineLinesOf, withTable } from "./report.ts";
 import { scenarios } from "./scenarios.ts";
+import { together } from "./several.ts";
 import { findRate, type Outcome, survive } from "./survival.ts";
 import { isUnseen } from "./verdict.ts";
 import { isSurvivalProfile, type SurvivalProfile, World } from "./world.ts";
 
 const names = [...scenarios.map(({ name }) => name), "cancel", "overload"];
-const usage = `npm run survive -- [--profile embedded|consul|stack] [--policy NAME] [--scenario NAME]… [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--timeline] [--write]
+const usage = `npm run survive -- [--profile embedded|consul|stack] [--policy NAME] [--scenario NAME]… [--times N] [--seconds N] [--callers N] [--rate R] [--seed S] [--json] [--timeline] [--write]
 
   --profile P    on what the mesh runs: nothing but npm, the same with discovery and configuration on Consul, or all five
                  real servers; default embedded
   --policy NAME  by which every process chooses the instance that it calls, one of ${balancingPolicies.join(", ")};
                  default ${balancingDefaults.policy}. Those that go by a key have one for each caller
   --scenario S   one of ${names.join(", ")}; can be given several times; default: all
+  --times N      how often each fault is looked at: how soon calls are as fast as before is the median of all, of the
+                 rest the worst counts; default 1
   --seconds N    how long calls count in each scenario: a third before the fault, one with it, one after it; default 60
   --callers N    callers at the same time, each with a connection of its own; default 1000
   --rate R       calls a second of all callers together; default: a quarter of what 64 callers get that do not pause
@@ -84,13 +87,20 @@ async function run(flags: Flags, folder: string, signal: AbortSignal): Promise<r
   for (const scenario of scenarios) {
     if (!flags.scenarios.includes(scenario.name)) continue;
     signal.throwIfAborted();
-    let outcome = await survive(scenario, world, options());
-    // What the machine's host hid is looked at again.
-    for (let again = 0; again < mostAgain && isUnseen(outcome.verdict); again += 1) {
-      say(json ? JSON.stringify({ event: "unseen", scenario: scenario.name }) : `${scenario.name}: unseen, once more`);
-      outcome = await survive(scenario, world, options());
-    }
-    tell(outcome);
+    const once = async (): Promise<Outcome> => {
+      let outcome = await survive(scenario, world, options());
+      // What the machine's host hid is looked at again.
+      for (let again = 0; again < mostAgain && isUnseen(outcome.verdict); again += 1) {
+        say(
+          json ? JSON.stringify({ event: "unseen", scenario: scenario.name }) : `${scenario.name}: unseen, once more`,
+        );
+        outcome = await survive(scenario, world, options());
+      }
+      return outcome;
+    };
+    const outcomes: [Outcome, ...Outcome[]] = [await once()];
+    while (outcomes.length < flags.times) outcomes.push(await once());
+    tell(together(outcomes));
   }
   if (flags.scenarios.includes("cancel")) {
     await world.place("nothing");
@@ -139,6 +149,7 @@ interface Flags {
   readonly profile: SurvivalProfile;
   readonly policy: BalancingPolicy;
   readonly scenarios: readonly string[];
+  readonly times: number;
   readonly seconds: number;
   readonly callers: number;
   readonly rate: number | undefined;
@@ -153,13 +164,15 @@ function readFlags(): Flags | undefined {
   const values = parse();
   if (values === undefined || values.help) return undefined;
   const { profile, json, timeline, write, scenario } = values;
-  const [seconds, callers, seed, rate] = [values.seconds, values.callers, values.seed, values.rate].map(wholeNumber);
+  const numbers = [values.times, values.seconds, values.callers, values.seed, values.rate].map(wholeNumber);
+  const [times, seconds, callers, seed, rate] = numbers;
   const policy = balancingPolicies.find((name) => name === values.policy);
   if (!isSurvivalProfile(profile) || policy === undefined) return undefined;
-  if (!seconds || !callers || seed === undefined || rate === undefined) return undefined;
+  if (!times || !seconds || !callers || seed === undefined || rate === undefined) return undefined;
   if (!scenario.every((name) => names.includes(name))) return undefined;
   const wanted = scenario.length === 0 ? names : scenario;
-  return { profile, policy, scenarios: wanted, seconds, callers, rate: rate || undefined, seed, json, timeline, write };
+  const load = { times, seconds, callers, rate: rate || undefined, seed };
+  return { profile, policy, scenarios: wanted, ...load, json, timeline, write };
 }
 
 function parse() {
@@ -169,6 +182,7 @@ function parse() {
         profile: { type: "string", default: "embedded" },
         policy: { type: "string", default: balancingDefaults.policy },
         scenario: { type: "string", multiple: true, default: [] },
+        times: { type: "string", default: "1" },
         seconds: { type: "string", default: "60" },
         callers: { type: "string", default: "1000" },
         rate: { type: "string", default: "0" },

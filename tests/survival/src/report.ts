@@ -82,6 +82,8 @@ export interface Row {
   /** The checks that do not hold. */
   readonly broken: readonly Check["name"][];
   readonly perSecond: number;
+  /** How often it was looked at; see `together`. */
+  readonly runs: number;
   readonly calls: number;
   /** Of those that may be retried. */
   readonly failed: number;
@@ -111,7 +113,7 @@ interface RowTimes {
 }
 
 export function rowOf(outcome: Outcome, about: Pick<Row, "profile" | "policy" | "perSecond">): Row {
-  const { scenario, isControl = false, verdict, degraded, calmShare, sickShare } = outcome;
+  const { scenario, isControl = false, runs = 1, verdict, degraded, calmShare, sickShare } = outcome;
   const { holds, checks, calls, failedOnce, p50, p99, normal, quiet } = verdict;
   const valueOf = (name: Check["name"]): number | null => rounded(checks.find((check) => check.name === name)?.value);
   return {
@@ -120,6 +122,7 @@ export function rowOf(outcome: Outcome, about: Pick<Row, "profile" | "policy" | 
     holds,
     isControl,
     broken: checks.filter((check) => !check.holds).map(({ name }) => name),
+    runs,
     calls,
     failed: valueOf("failed") ?? 0,
     failedOnce,
@@ -153,6 +156,7 @@ function table(rows: readonly Row[]): string {
     "fault",
     "profile",
     "policy",
+    "runs",
     "calls",
     "failed",
     "failed, once",
@@ -183,6 +187,7 @@ function table(rows: readonly Row[]): string {
       row.scenario,
       row.profile,
       row.policy,
+      String(row.runs),
       calls,
       failed,
       once,

@@ -27,6 +27,8 @@ export interface Outcome {
   /** Told beside the others and judged by nobody. Default false. */
   readonly isControl?: boolean;
   readonly verdict: Verdict;
+  /** How often it was looked at. Default 1. */
+  readonly runs?: number;
   /** Of the time before the fault and with it, how much the machine's host left alone; 1 where it does not tell. */
   readonly calmShare?: number;
   /** Of all calls during the fault, how many the sick replicas got; undefined when they can't say. */
