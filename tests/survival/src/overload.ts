@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Windows } from "./histogram.ts";
+import { Host } from "./host.ts";
 import { Load } from "./load.ts";
-import type { Outcome, SurvivalOptions } from "./survival.ts";
+import { type Outcome, type SurvivalOptions, thirds } from "./survival.ts";
 import { paceOf, recoveredAfter, timelineOf } from "./recovery.ts";
 import { timesOf } from "./verdict.ts";
 import type { World } from "./world.ts";
@@ -20,17 +21,19 @@ export async function overload(world: World, options: SurvivalOptions): Promise<
   const { urls, token, ids } = world;
   await using load = await Load.open({ urls, token, ids, callers, seed, name: `overload${seed}` });
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal });
+  using host = new Host(() => load.now());
+  const third = thirds({ load, host, forMs, pause });
   await load.pace(perSecond);
   await pause(warmUpMs);
   const beforeMs = load.now();
   await load.count();
-  await pause(forMs / 3);
+  await third(beforeMs, false);
   await load.pace(0);
   const faultMs = load.now();
   await load.flood(forMs / 3);
   const mendedMs = load.now();
   await load.pace(perSecond);
-  await pause(forMs / 3);
+  await third(mendedMs, false);
   const endMs = load.now();
   const { tallies, windows: json, failures, examples, resent } = await load.end();
   await world.check();
@@ -38,7 +41,8 @@ export async function overload(world: World, options: SurvivalOptions): Promise<
   const { read, write, once } = tallies;
   const failed = read.failed + write.failed - read.refused - write.refused;
   const windows = Windows.from(json);
-  const back = recoveredAfter(windows, [mendedMs, endMs], paceOf(windows, beforeMs, faultMs));
+  const telling = windows.where((atMs) => host.isCalm(atMs));
+  const back = recoveredAfter(telling, [mendedMs, endMs], paceOf(telling, beforeMs, faultMs));
   const isBack = back !== undefined && back <= recoveryMs;
   return {
     scenario: "overload",
@@ -50,9 +54,12 @@ export async function overload(world: World, options: SurvivalOptions): Promise<
       ],
       calls: read.calls + write.calls + once.calls,
       failedOnce: once.failed - once.refused,
-      ...timesOf({ windows, beforeMs, faultMs, mendedMs, endMs }),
+      ...timesOf({ windows, telling, beforeMs, faultMs, mendedMs, endMs }),
       evenness: {},
     },
+    calmShare:
+      (host.calmBetween(beforeMs, faultMs) + host.calmBetween(mendedMs, endMs)) /
+      (faultMs - beforeMs + endMs - mendedMs),
     timeline: timelineOf(windows, beforeMs, faultMs, endMs),
     sickShare: undefined,
     resent,

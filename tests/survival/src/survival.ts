@@ -29,7 +29,7 @@ export interface Outcome {
   readonly verdict: Verdict;
   /** How often it was looked at. Default 1. */
   readonly runs?: number;
-  /** Of the time before the fault and with it, how much the machine's host left alone; 1 where it does not tell. */
+  /** Of the time that speed is judged by, how much the machine's host left alone; 1 where it does not tell. */
   readonly calmShare?: number;
   /** Of all calls during the fault, how many the sick replicas got; undefined when they can't say. */
   readonly sickShare: number | undefined;
@@ -61,13 +61,7 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
   await using load = await Load.open({ urls, token, ids, callers, seed, name: `${scenario.name}${seed}` });
   const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal });
   using host = new Host(() => load.now());
-  const third = async (fromMs: number, isCalmAtEnd: boolean): Promise<void> => {
-    const isEnough = (): boolean =>
-      host.calmBetween(fromMs, load.now()) >= (enoughCalm * forMs) / 3 &&
-      (!isCalmAtEnd || host.stolenBetween(load.now() - calmMs, load.now()) === 0);
-    await pause(Math.max(0, fromMs + forMs / 3 - load.now()));
-    while (!isEnough() && load.now() < fromMs + (mostThirds * forMs) / 3) await pause(Windows.widthMs);
-  };
+  const third = thirds({ load, host, forMs, pause });
   await load.pace(perSecond);
   await pause(warmUpMs);
   const beforeMs = load.now();
@@ -118,6 +112,27 @@ export async function survive(scenario: Scenario, world: World, options: Surviva
     examples: examples.map((example) => ({ ...example, atMs: example.atMs - faultMs })),
     decisions,
     timeline: timelineOf(windows, beforeMs, faultMs, endMs),
+  };
+}
+
+/** Waits for the end of the third of a run that began at a moment, which is calm on demand. */
+export function thirds({
+  load,
+  host,
+  forMs,
+  pause,
+}: {
+  readonly load: Load;
+  readonly host: Host;
+  readonly forMs: number;
+  readonly pause: (ms: number) => Promise<void>;
+}): (fromMs: number, isCalmAtEnd: boolean) => Promise<void> {
+  return async (fromMs, isCalmAtEnd) => {
+    const isEnough = (): boolean =>
+      host.calmBetween(fromMs, load.now()) >= (enoughCalm * forMs) / 3 &&
+      (!isCalmAtEnd || host.stolenBetween(load.now() - calmMs, load.now()) === 0);
+    await pause(Math.max(0, fromMs + forMs / 3 - load.now()));
+    while (!isEnough() && load.now() < fromMs + (mostThirds * forMs) / 3) await pause(Windows.widthMs);
   };
 }
 
