@@ -16,7 +16,7 @@ export function page(benchmarks: readonly Benchmark[], results: ReadonlyMap<stri
     out.push("", `## ${name}`, "", about, "", "| | ours | peer | ratio | |", "|---|--:|--:|--:|---|");
     for (const row of rows) {
       out.push(
-        `| ${row.name} | ${figure(row.ours)} ${row.unit} | ${row.peer === null ? "" : `${figure(row.peer)} ${row.unit}`} | ${row.ratio?.toFixed(2) ?? ""} | ${row.peerName === null ? "" : `against ${row.peerName}`} |`,
+        `| ${row.name} | ${figure(row.ours)} ${row.unit} | ${row.peerName === null ? "" : `${figure(row.peer ?? Number.POSITIVE_INFINITY)} ${row.unit}`} | ${row.ratio?.toFixed(2) ?? ""} | ${row.peerName === null ? "" : `against ${row.peerName}`} |`,
       );
     }
   }

@@ -34,11 +34,10 @@ function recoveryOf({ verdict }: Outcome): number {
 }
 
 /** The same check of the run in which it came out worst; of failed calls, those of all runs. */
-function worst({ name, ...check }: Check, outcomes: readonly Outcome[]): Check {
-  const all = outcomes.flatMap(({ verdict }) => verdict.checks.filter((other) => other.name === name));
+function worst(check: Check, outcomes: readonly Outcome[]): Check {
+  const all = outcomes.flatMap(({ verdict }) => verdict.checks.filter(({ name }) => name === check.name));
   const holds = all.every((other) => other.holds);
-  const values = all.map(({ value }) => value ?? 0);
-  if (name === "failed") return { ...check, name, holds, value: values.reduce((total, value) => total + value, 0) };
-  const [first] = all.toSorted((a, b) => (b.value ?? 0) - (a.value ?? 0));
-  return { ...(first ?? { name, ...check }), holds };
+  if (check.name === "failed") return { ...check, holds, value: all.reduce((sum, { value = 0 }) => sum + value, 0) };
+  const [first = check] = all.toSorted((a, b) => (b.value ?? 0) - (a.value ?? 0));
+  return { ...first, holds };
 }

@@ -1,3 +1,5 @@
+import { balancingPolicies } from "@weft/resilience";
+
 /** Columns of the tables that findings go by, in their order there. */
 const columns = ["p50", "p99", "p999", "failed", "retries", "busiest", "evenness", "recovers", "settles"] as const;
 type Column = (typeof columns)[number];
@@ -174,16 +176,9 @@ export function refuted(rowsOf: RowsOf): readonly string[] {
 
 /** The least that any policy without hedging has, as text. */
 function leastOf(scenario: string, look: (scenario: string, policy?: string) => string): string {
-  const all = [
-    "p2c-ewma",
-    "least-request",
-    "round-robin",
-    "weighted-round-robin",
-    "consistent-hash",
-    "sticky",
-    "random",
-  ];
-  return String(Math.floor(Math.min(...all.map((policy) => numberOf(look(scenario, policy)))) / 100) * 100);
+  return String(
+    Math.floor(Math.min(...balancingPolicies.map((policy) => numberOf(look(scenario, policy)))) / 100) * 100,
+  );
 }
 
 function looking<T>(rowsOf: RowsOf, read: (cell: string) => T, onCited?: (citation: Citation) => void): Look<T> {

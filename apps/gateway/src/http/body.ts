@@ -73,7 +73,8 @@ export function tooLarge(maxBytes: number): WeftError {
   return new WeftError("PAYLOAD_TOO_LARGE", `the body is larger than ${maxBytes} bytes`);
 }
 
-function goneAway(): WeftError {
+/** For a request whose connection has closed. */
+export function goneAway(): WeftError {
   return new WeftError("CANCELLED", "the caller went away");
 }
 

@@ -14,7 +14,7 @@ import type { HttpInput } from "../transcode/request.ts";
 import type { HttpOutput } from "../transcode/response.ts";
 import { asWritten } from "../transcode/violations.ts";
 import { beginner, sendJson, sendWhole } from "./answer.ts";
-import { checkAnnounced, readBody } from "./body.ts";
+import { checkAnnounced, goneAway, readBody } from "./body.ts";
 import { degradedHeaders } from "./degraded.ts";
 import { type Exchange, oneOf } from "./exchange.ts";
 
@@ -69,7 +69,7 @@ function goneOf(socket: Socket): AbortSignal {
   if (signal === undefined) {
     const gone = new AbortController();
     signal = gone.signal;
-    const abort = (): void => gone.abort(new WeftError("CANCELLED", "the caller went away"));
+    const abort = (): void => gone.abort(goneAway());
     if (socket.destroyed) abort();
     else socket.once("close", abort);
     connections.set(socket, signal);

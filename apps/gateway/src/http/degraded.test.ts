@@ -1,19 +1,14 @@
-import { services } from "@weft/contracts";
 import { SearchService } from "@weft/contracts/search";
-import { loadConfig, ManualClock, silentLog, WeftError } from "@weft/kit";
+import { ManualClock, WeftError } from "@weft/kit";
 import { withFallback } from "@weft/rpc";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Shedding } from "../limits/shedding.ts";
-import { settings } from "../settings.ts";
-import { ownLimits, token } from "../testing/edge.ts";
+import { openTestEdge, type TestEdge, token } from "../testing/edge.ts";
 import { FakeTransport } from "../testing/fake-transport.ts";
 import { degradedHeaders } from "./degraded.ts";
-import { createEdge, type Edge } from "./server.ts";
 
 const fake = new FakeTransport();
 const clock = new ManualClock();
-let edge: Edge;
-let url: string;
+let edge: TestEdge;
 let isDown: boolean;
 
 beforeAll(async () => {
@@ -25,22 +20,13 @@ beforeAll(async () => {
     .on(SearchService.method.suggest, () => {
       throw new WeftError("BREAKER_OPEN", "left alone", { retryAfterMs: 2_000 });
     });
-  const config = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0, corsOrigins: ["*"] };
   const transport = withFallback(fake, { target: "search", clock });
-  edge = createEdge({
-    services,
-    transport: () => transport,
-    config,
-    limits: ownLimits(config),
-    shedding: new Shedding({ service: "gateway" }),
-    log: silentLog,
-  });
-  url = `http://${await edge.listen()}`;
+  edge = await openTestEdge({ corsOrigins: ["*"] }, { transport });
 });
-afterAll(() => edge.drain(AbortSignal.timeout(50)));
+afterAll(() => edge[Symbol.asyncDispose]());
 
 const get = async (path: string, authorization = token.authorization) => {
-  const response = await fetch(url + path, { headers: { authorization } });
+  const response = await fetch(edge.url + path, { headers: { authorization } });
   const names = ["weft-degraded", "age", "cache-control"] as const;
   const body: unknown = await response.json();
   return { status: response.status, headers: names.map((name) => response.headers.get(name)), body, response };

@@ -1,21 +1,16 @@
 import { implement, openServer, openTransport, type RpcServer, type Transport } from "@weft/rpc";
-import { services } from "@weft/contracts";
 import { NotificationService } from "@weft/contracts/notification";
 import { UserService } from "@weft/contracts/user";
-import { loadConfig, silentLog, WeftError } from "@weft/kit";
+import { WeftError } from "@weft/kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Shedding } from "../limits/shedding.ts";
-import { settings } from "../settings.ts";
-import { ownLimits, token } from "../testing/edge.ts";
+import { openTestEdge, type TestEdge, token } from "../testing/edge.ts";
 import type { AnswerInfo } from "./handler.ts";
-import { createEdge, type Edge } from "./server.ts";
 
 // The edge over the real rpc server and transport: what the fake can't show.
 
 let server: RpcServer;
 let transport: Transport;
-let edge: Edge;
-let url: string;
+let edge: TestEdge;
 let dropped = 0;
 const answers: AnswerInfo[] = [];
 
@@ -51,41 +46,31 @@ beforeAll(async () => {
   });
   server.health.set("", true);
   transport = openTransport({ address: server.address });
-  const config = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0 };
-  edge = createEdge({
-    services,
-    transport: () => transport,
-    config,
-    limits: ownLimits(config),
-    shedding: new Shedding({ service: "gateway" }),
-    log: silentLog,
-    onAnswer: (info) => answers.push(info),
-  });
-  url = `http://${await edge.listen()}`;
+  edge = await openTestEdge({}, { transport, onAnswer: (info) => answers.push(info) });
 });
 afterAll(async () => {
-  await edge.drain(AbortSignal.timeout(100));
+  await edge[Symbol.asyncDispose]();
   await transport[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
 });
 
 test("one trace and one token from HTTP to the handler", async () => {
-  const response = await fetch(`${url}/api/v1/users/u1`, { headers: token });
+  const response = await fetch(`${edge.url}/api/v1/users/u1`, { headers: token });
   const body: unknown = await response.json();
   expect(body).toMatchObject({ id: "u1", name: "admin", bio: response.headers.get("x-trace-id") });
   expect(answers.at(-1)).toMatchObject({ method: "GET", template: "/api/v1/users/{id}", status: 200 });
 });
 
 test("errors of the server keep their reason: a forged token, an etag, a method that is not built", async () => {
-  const forged = await fetch(`${url}/api/v1/users/u1`, { headers: { authorization: "Bearer forged" } });
+  const forged = await fetch(`${edge.url}/api/v1/users/u1`, { headers: { authorization: "Bearer forged" } });
   expect([forged.status, await forged.json()]).toMatchObject([401, { reason: "UNAUTHENTICATED" }]);
-  const stale = await fetch(`${url}/api/v1/users/u1`, {
+  const stale = await fetch(`${edge.url}/api/v1/users/u1`, {
     method: "PATCH",
     headers: { ...token, "content-type": "application/json", "if-match": '"old"' },
     body: "{}",
   });
   expect(stale.status).toBe(412);
-  expect((await fetch(`${url}/api/v1/users`, { headers: token })).status).toBe(501);
+  expect((await fetch(`${edge.url}/api/v1/users`, { headers: token })).status).toBe(501);
 });
 
 test("an upload through both streams", async () => {
@@ -93,9 +78,9 @@ test("an upload through both streams", async () => {
     n % 100 === 99 ? "{" : `{"email":"u${n}@b.org","name":"U"}`,
   ).join("\n");
   const headers = { ...token, "content-type": "application/x-ndjson" };
-  const response = await fetch(`${url}/api/v1/users:import`, { method: "POST", headers, body });
+  const response = await fetch(`${edge.url}/api/v1/users:import`, { method: "POST", headers, body });
   expect(await response.json()).toMatchObject({ created: 2475, failed: 25 });
-  const forged = await fetch(`${url}/api/v1/users:import`, {
+  const forged = await fetch(`${edge.url}/api/v1/users:import`, {
     method: "POST",
     headers: { ...headers, authorization: "Bearer forged" },
     body,
@@ -107,7 +92,7 @@ test("an upload that is refused is answered while it is still open", async () =>
   const open = new TransformStream<Uint8Array, Uint8Array>();
   const writer = open.writable.getWriter();
   void writer.write(Buffer.from('{"email":"a@b.org"}\n')).catch(() => undefined);
-  const response = await fetch(`${url}/api/v1/users:import`, {
+  const response = await fetch(`${edge.url}/api/v1/users:import`, {
     method: "POST",
     headers: { authorization: "Bearer forged", "content-type": "application/x-ndjson" },
     body: open.readable,
@@ -119,7 +104,7 @@ test("an upload that is refused is answered while it is still open", async () =>
 
 test("an event stream that its reader leaves ends the call behind it", async () => {
   const abort = new AbortController();
-  const response = await fetch(`${url}/api/v1/notifications:watch`, { headers: token, signal: abort.signal });
+  const response = await fetch(`${edge.url}/api/v1/notifications:watch`, { headers: token, signal: abort.signal });
   const reader = response.body?.getReader();
   let text = "";
   while (!text.includes("data:")) text += Buffer.from((await reader?.read())?.value ?? []).toString();

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Message } from "@bufbuild/protobuf";
 import { WeftError } from "@weft/kit";
 import type { CallOptions, Transport } from "@weft/rpc";
-import { letItCome, tooLarge, tooSlow } from "../http/body.ts";
+import { goneAway, letItCome, tooLarge, tooSlow } from "../http/body.ts";
 import type { Binding } from "../routes/bindings.ts";
 import { Failures } from "./failures.ts";
 import type { compileBatcher } from "./items.ts";
@@ -122,7 +122,7 @@ class ChunkSource {
         return chunk;
       }
       if (this.#request.readableEnded) return undefined;
-      if (this.#request.destroyed) throw new WeftError("CANCELLED", "the caller went away");
+      if (this.#request.destroyed) throw goneAway();
       await this.#change();
     }
   }

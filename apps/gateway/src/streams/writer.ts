@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
-import { WeftError } from "@weft/kit";
+import { goneAway } from "../http/body.ts";
 
 /** A reader that takes nothing for so long is given up, in milliseconds. */
 const stalledMs = 30_000;
 
 /** Writes and waits until there is room for more. `CANCELLED` when the reader went away, or takes nothing any more. */
 export async function write(response: ServerResponse, data: string | Buffer): Promise<void> {
-  if (response.destroyed) throw gone();
+  if (response.destroyed) throw goneAway();
   if (response.write(data)) return;
   await new Promise<void>((resolve, reject) => {
     const clear = (): void => {
@@ -19,17 +19,13 @@ export async function write(response: ServerResponse, data: string | Buffer): Pr
     };
     const onClose = (): void => {
       clear();
-      reject(gone());
+      reject(goneAway());
     };
     const timer = setTimeout(() => {
       clear();
       response.destroy();
-      reject(gone());
+      reject(goneAway());
     }, stalledMs);
     response.on("drain", onDrain).on("close", onClose);
   });
-}
-
-function gone(): WeftError {
-  return new WeftError("CANCELLED", "the caller went away");
 }

@@ -1,5 +1,6 @@
 import { services } from "@weft/contracts";
 import { loadConfig, silentLog } from "@weft/kit";
+import type { Transport } from "@weft/rpc";
 import type { TokenVerifier } from "@weft/security";
 import type { CacheStore } from "@weft/state";
 import type { EdgeParts } from "../http/handler.ts";
@@ -30,20 +31,22 @@ const nobody: CacheStore = {
   delete: async () => {},
 };
 
-/** What stands before the calls of an edge, and who hears of them. */
+/** What stands before and behind the calls of an edge, and who hears of them. */
 export interface EdgeGuards extends Pick<EdgeParts, "onAnswer" | "onDrop"> {
+  /** Default: a fake one. */
+  readonly transport?: Transport;
   readonly limits?: (config: GatewayConfig) => EdgeLimits;
   readonly shedding?: Shedding;
 }
 
 /** Listens on a free port of 127.0.0.1. */
 export async function openTestEdge(config: Partial<GatewayConfig> = {}, parts: EdgeGuards = {}): Promise<TestEdge> {
-  const { limits = ownLimits, shedding = new Shedding({ service: "gateway" }), ...told } = parts;
   const fake = new FakeTransport();
+  const { transport = fake, limits = ownLimits, shedding = new Shedding({ service: "gateway" }), ...told } = parts;
   const full = { ...loadConfig(settings, { env: {}, argv: [] }), port: 0, ...config };
   const edge = createEdge({
     services,
-    transport: () => fake,
+    transport: () => transport,
     config: full,
     limits: limits(full),
     shedding,

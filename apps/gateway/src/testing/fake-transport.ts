@@ -1,5 +1,5 @@
 import { create, type DescMethod, type Message, type MessageShape } from "@bufbuild/protobuf";
-import { WeftError } from "@weft/kit";
+import { orAborted, WeftError } from "@weft/kit";
 import type { CallOptions, Handler, Transport } from "@weft/rpc";
 
 /** A call that a fake transport carried. */
@@ -98,20 +98,4 @@ function nameOf(method: DescMethod): string {
 function contextOf({ signal, authorization, trace, metadata, onAccepted }: CallOptions): object {
   const accept = (): void => onAccepted?.();
   return { signal: signal ?? new AbortController().signal, authorization, trace, metadata, deadline: Infinity, accept };
-}
-
-/** What `work` gives, or the signal's reason when it is aborted first. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(WeftError.from(signal.reason));
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -203,14 +203,12 @@ export class Cluster {
     this.#outliers.delete(endpoint);
   }
 
-  /** @returns whether that changed anything */
-  #mark(marked: Set<Endpoint>, endpoint: Endpoint, isMarked: boolean): boolean {
+  #mark(marked: Set<Endpoint>, endpoint: Endpoint, isMarked: boolean): void {
     // A connection may report after its instance has left the list.
-    if (marked.has(endpoint) === isMarked || this.#endpoints.get(endpoint.facts.id) !== endpoint) return false;
+    if (marked.has(endpoint) === isMarked || this.#endpoints.get(endpoint.facts.id) !== endpoint) return;
     if (isMarked) marked.add(endpoint);
     else marked.delete(endpoint);
     this.#changed();
-    return true;
   }
 
   #isEligible(endpoint: Endpoint): boolean {

@@ -4,7 +4,7 @@ import { createClient, openTransport } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
 import { aborted, errorFrom, openEcho, until } from "../testing/harness.ts";
 import { startProcess } from "../testing/load.ts";
-import { connected, openReplicas } from "../testing/replicas.ts";
+import { connected, openReplicas, type Replicas } from "../testing/replicas.ts";
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -150,22 +150,29 @@ describe("calls that wait for the one instance of a method whose breaker is open
     return { replicas, answers };
   }
 
+  /** Starts an instance that keeps three of them until `open` is called, and then answers so. */
+  async function startGated(replicas: Replicas, answer = () => ({ text: "second" })) {
+    const opened = Promise.withResolvers<void>();
+    const calls = { begun: 0 };
+    await replicas.start("second", {
+      missing: async () => {
+        calls.begun += 1;
+        await opened.promise;
+        return answer();
+      },
+    });
+    await until(() => calls.begun === 3);
+    return { calls, open: () => opened.resolve() };
+  }
+
   test("let three go first, and follow when those went well", async () => {
     const { replicas, answers } = await openWaiting(20_000);
     await using _ = replicas;
-    const gate = Promise.withResolvers<void>();
-    let begun = 0;
-    await replicas.start("second", {
-      missing: async () => {
-        if ((begun += 1) <= 3) await gate.promise;
-        return { text: "second" };
-      },
-    });
-    await until(() => begun === 3);
+    const { calls, open } = await startGated(replicas);
     // Who has not waited is told at once.
     expect(await errorFrom(replicas.client.missing({}))).toMatchObject({ reason: "BREAKER_OPEN" });
-    expect([begun, replicas.transport.status().inside.calls]).toEqual([3, 20]);
-    gate.resolve();
+    expect([calls.begun, replicas.transport.status().inside.calls]).toEqual([3, 20]);
+    open();
     expect(await Promise.all(answers)).toEqual(Array(20).fill("second"));
     expect(replicas.transport.status()).toMatchObject({ breakers: [{ state: "closed" }], inside: { calls: 0 } });
   });
@@ -173,40 +180,24 @@ describe("calls that wait for the one instance of a method whose breaker is open
   test("are refused when those failed", async () => {
     const { replicas, answers } = await openWaiting(20_000);
     await using _ = replicas;
-    const gate = Promise.withResolvers<void>();
-    let begun = 0;
-    await replicas.start("second", {
-      missing: async () => {
-        begun += 1;
-        await gate.promise;
-        throw new WeftError("UNAVAILABLE", "still not");
-      },
+    const { calls, open } = await startGated(replicas, () => {
+      throw new WeftError("UNAVAILABLE", "still not");
     });
-    await until(() => begun === 3);
     expect(replicas.transport.status().inside.calls).toBe(20);
-    gate.resolve();
+    open();
     const told = await Promise.all(answers);
     expect(told.filter((reason) => reason === "UNAVAILABLE")).toHaveLength(3);
     expect(told.filter((reason) => reason === "BREAKER_OPEN")).toHaveLength(17);
-    expect(begun).toBe(3);
+    expect(calls.begun).toBe(3);
   });
 
   test("wait no longer than their patience lasts", async () => {
     const { replicas, answers } = await openWaiting(4_000);
     await using _ = replicas;
-    const gate = Promise.withResolvers<void>();
-    let begun = 0;
-    await replicas.start("second", {
-      missing: async () => {
-        begun += 1;
-        await gate.promise;
-        return { text: "second" };
-      },
-    });
-    await until(() => begun === 3);
+    const { open } = await startGated(replicas);
     expect(replicas.transport.status().inside.calls).toBe(20);
     await until(() => replicas.transport.status().inside.calls === 3);
-    gate.resolve();
+    open();
     const told = await Promise.all(answers);
     expect(told.filter((text) => text === "second")).toHaveLength(3);
     expect(told.filter((reason) => reason === "BREAKER_OPEN")).toHaveLength(17);
@@ -214,18 +205,9 @@ describe("calls that wait for the one instance of a method whose breaker is open
 
   test("are told when the transport is closed", async () => {
     const { replicas, answers } = await openWaiting(20_000);
-    const gate = Promise.withResolvers<void>();
-    let begun = 0;
-    await replicas.start("second", {
-      missing: async () => {
-        begun += 1;
-        await gate.promise;
-        return { text: "second" };
-      },
-    });
-    await until(() => begun === 3);
+    const { open } = await startGated(replicas);
     await replicas.transport[Symbol.asyncDispose]();
-    gate.resolve();
+    open();
     const told = await Promise.all(answers);
     expect(told.filter((reason) => reason === "CANCELLED")).toHaveLength(17);
     await replicas[Symbol.asyncDispose]();
