@@ -4,8 +4,9 @@ import { create } from "@bufbuild/protobuf";
 import { GetUserResponseSchema } from "@weft/contracts/user";
 import { getUser } from "../peers/grpc-methods.ts";
 import { handlers } from "../peers/users.ts";
-import { work } from "./work.ts";
+import { workOf } from "./work.ts";
 
+const work = workOf(process.argv[2]);
 const server = new Server();
 server.addService(
   { getUser },

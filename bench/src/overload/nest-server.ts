@@ -9,7 +9,9 @@ import { GrpcMethod, type MicroserviceOptions, Transport } from "@nestjs/microse
 import { type GetUserResponse, GetUserResponseSchema } from "@weft/contracts/user";
 import { getUser } from "../peers/grpc-methods.ts";
 import { handlers } from "../peers/users.ts";
-import { work } from "./work.ts";
+import { workOf } from "./work.ts";
+
+const work = workOf(process.argv[2]);
 
 class UserController {
   async getUser({ id }: { readonly id: string }): Promise<GetUserResponse> {

@@ -2,9 +2,9 @@
 import { AuthService, UserService } from "@weft/contracts/user";
 import { implement, openServer } from "@weft/rpc";
 import { handlers } from "../peers/users.ts";
-import { work } from "./work.ts";
+import { workOf } from "./work.ts";
 
-let attempts = 0;
+const work = workOf(process.argv[2]);
 const server = await openServer({
   host: "127.0.0.1",
   port: 0,
@@ -18,9 +18,7 @@ const server = await openServer({
     implement(AuthService, {}),
   ],
   tokens: { verify: (token) => (token === undefined ? undefined : { subject: "bench", roles: ["admin"] }) },
-  onCall: () => void (attempts += 1),
 });
-process.on("message", () => process.send?.({ attempts, ...server.stats }));
 process.on("SIGTERM", () => process.exit(0));
 process.on("disconnect", () => process.exit(0));
 process.send?.({ address: server.address });
