@@ -23,7 +23,7 @@ export function compose(host: ServiceHost<GatewayConfig>): ServiceParts {
   const limits = new EdgeLimits({ settings: config, service, store, tokens, onDecision, clock, log });
   host.hot(settings.limits, (value) => limits.configure({ limits: value }));
   host.hot(settings.trustedProxies, (value) => limits.configure({ trustedProxies: value }));
-  const shedding = new Shedding({ service, onDecision, clock });
+  const shedding = new Shedding({ service, onDecision });
   host.hot(commonSettings.overload, ({ turns }) => shedding.configure(turns ?? {}));
   const edge = createEdge({
     services,

@@ -72,7 +72,7 @@ export {
   degradeDefaults,
   type DegradeOptions,
   DegradeScore,
-  type EndedCall,
+  type WorkedCall,
   isPriority,
   LoopTurns,
   overloadDefaults,

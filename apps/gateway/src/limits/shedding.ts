@@ -1,4 +1,4 @@
-import { type Clock, systemClock, WeftError } from "@weft/kit";
+import { WeftError } from "@weft/kit";
 import type { OnDecision, TurnOptions } from "@weft/resilience";
 import { ProcessTurns, usualPriority } from "@weft/rpc";
 import type { Route } from "../routes/table.ts";
@@ -7,7 +7,6 @@ export interface SheddingOptions {
   /** Of the process, for decisions. */
   readonly service: string;
   readonly onDecision?: OnDecision;
-  readonly clock?: Clock;
   /** Default: 60 ms of work for a turn. */
   readonly turns?: TurnOptions;
 }
@@ -31,16 +30,13 @@ const retryAfterSeconds = { interactive: [1, 2, 3], batch: [2, 4, 6] } as const;
 export class Shedding {
   readonly #service: string;
   readonly #onDecision: OnDecision;
-  readonly #clock: Clock;
   readonly #turns: ProcessTurns;
   /** Calls turned down since the start. */
   readonly shed = { interactive: 0, batch: 0 };
-  #refused = 0;
 
-  constructor({ service, onDecision = () => {}, clock = systemClock, turns }: SheddingOptions) {
+  constructor({ service, onDecision = () => {}, turns }: SheddingOptions) {
     this.#service = service;
     this.#onDecision = onDecision;
-    this.#clock = clock;
     this.#turns = new ProcessTurns({ maxTurnMs, ...turns });
   }
 
@@ -53,17 +49,16 @@ export class Shedding {
   admit({ binding }: Route): void {
     const { contract } = binding;
     const priority = usualPriority(contract.policy.rateClass);
-    if (this.#turns.offer(this.#clock.monotonic(), shares[priority])) {
+    if (this.#turns.offer(shares[priority])) {
       this.#turns.take();
-      return;
+      return this.#turns.begun();
     }
     this.#turns.refuse();
     this.shed[priority] += 1;
     this.#onDecision({ kind: "shed", target: this.#service, method: contract.name, reason: "event loop" });
     const waits = retryAfterSeconds[priority];
-    this.#refused = (this.#refused + 1) % waits.length;
     throw new WeftError("RESOURCE_EXHAUSTED", "the gateway has more to do than it can", {
-      retryAfterMs: (waits[this.#refused] ?? 1) * 1_000,
+      retryAfterMs: (waits[this.shed[priority] % waits.length] ?? 1) * 1_000,
     });
   }
 }

@@ -16,11 +16,10 @@ const shares = { critical: 10, interactive: 1, batch: 0.7 } as const;
 /** That of `batch` while the processor is busy besides. */
 const pressedShare = 0.35;
 
-/** A call that ended. */
-export interface EndedCall {
+/** A call that was worked on. */
+export interface WorkedCall {
   readonly method: string;
-  readonly priority: Priority;
-  /** Since it came, waiting included, in milliseconds. */
+  /** Since work on it began, in milliseconds: how long it waited for its turn says nothing of what it waits for then. */
   readonly tookMs: number;
   /** False for one that was given up: it would have taken at least as long. Default true. */
   readonly isComplete?: boolean;
@@ -83,10 +82,15 @@ export class Admission {
     return false;
   }
 
-  /** A call that was taken has ended. */
-  end({ method, priority, tookMs, isComplete = true }: EndedCall, nowMs: number): void {
+  /** A call that was taken has ended, whatever became of it. */
+  end(priority: Priority): void {
     if (priority === "critical") this.#criticalInFlight -= 1;
-    this.#limiter.end(method, tookMs, nowMs, isComplete);
+    this.#limiter.end();
+  }
+
+  /** What a call took that was worked on. */
+  measure({ method, tookMs, isComplete = true }: WorkedCall, nowMs: number): void {
+    this.#limiter.measure(method, tookMs, nowMs, isComplete);
   }
 
   #hasRoom(priority: Priority, nowMs: number): boolean {

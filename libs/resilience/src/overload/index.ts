@@ -1,4 +1,4 @@
-export { Admission, type EndedCall } from "./admission.ts";
+export { Admission, type WorkedCall } from "./admission.ts";
 export { type DegradeOptions, degradeDefaults, DegradeScore, type Strain, type StrainPart } from "./degrade.ts";
 export { concurrencyDefaults, ConcurrencyLimiter, type ConcurrencyOptions } from "./limiter.ts";
 export { overloadDefaults, type OverloadOptions } from "./options.ts";

@@ -24,7 +24,10 @@ export const makeAdmission: MakeSubject = (bounds, isSaturated) => {
       return admission.limit;
     },
     tryCall: (priority, nowMs) => admission.tryCall(priority, nowMs),
-    end: (call, nowMs) => admission.end(call, nowMs),
+    end: (call, nowMs) => {
+      admission.end(call.priority);
+      admission.measure(call, nowMs);
+    },
   };
 };
 

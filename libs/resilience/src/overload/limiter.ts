@@ -131,14 +131,18 @@ export class ConcurrencyLimiter {
     if (this.#inFlight > this.#peak) this.#peak = this.#inFlight;
   }
 
+  /** A call has ended, whatever became of it. */
+  end(): void {
+    this.#inFlight -= 1;
+  }
+
   /**
-   * A call has ended.
+   * What a call took.
    *
-   * @param tookMs since it came, waiting included
+   * @param tookMs since work on it began
    * @param isComplete false for one that was given up: it would have taken at least as long
    */
-  end(method: string, tookMs: number, nowMs: number, isComplete = true): void {
-    this.#inFlight -= 1;
+  measure(method: string, tookMs: number, nowMs: number, isComplete = true): void {
     let time = this.#methods.get(method);
     if (time === undefined) this.#methods.set(method, (time = new MethodTime()));
     const { tolerance, toleratedMs } = this.#settings;

@@ -11,13 +11,11 @@ const endMs = 0.05;
 export interface LoopParts {
   readonly turns?: LoopTurns;
   readonly admission?: Admission;
-  /** When a call counts as come. */
-  readonly cameMs?: (nowMs: number, waitMs: number) => number;
 }
 
 /**
  * A server as Node runs it: calls wait in their sockets, unseen, until the event loop comes round; then all that have
- * come are taken or refused, and those taken work one after another, each then waiting for somebody else. What `Outcome`
+ * come are taken or refused, and some of those taken work one after another, each then waiting for somebody else. What `Outcome`
  * tells is what callers see: the time in the socket is part of it.
  */
 export function runLoop(
@@ -37,52 +35,69 @@ export function runLoop(
   },
 ): readonly Outcome[] {
   const { turns = new LoopTurns(), admission = new Admission({}, () => true) } = parts;
-  const { cameMs = (nowMs: number, waitMs: number) => nowMs - waitMs / 2 } = parts;
   const { workMs, rate, priority: choose, random, stalls, slowness = () => 1 } = options;
   const method = "only";
   const outcomes: Outcome[] = [];
   const gapMs = (nowMs: number): number => (-Math.log(1 - random()) * 1_000) / rate(nowMs);
   let nowMs = 0;
+  let lookedMs = 0;
   let nextMs = gapMs(0);
   let stallMs = stalls?.everyMs ?? Number.POSITIVE_INFINITY;
+  interface Call {
+    readonly arrivedMs: number;
+    readonly priority: Priority;
+  }
+  const taken: Call[] = [];
   // All wait equally long, so they end in the order in which they were worked on.
-  const waiting: { doneMs: number; cameMs: number; arrivedMs: number; priority: Priority }[] = [];
+  const running: (Call & { readonly begunMs: number; readonly doneMs: number })[] = [];
+  let leaving: Call[] = [];
   while (nowMs < options.durationMs) {
-    const wakeMs = Math.min(nextMs, waiting[0]?.doneMs ?? Number.POSITIVE_INFINITY);
+    const isBusy = taken.length > 0 || leaving.length > 0;
+    const wakeMs = isBusy ? nowMs : Math.min(nextMs, running[0]?.doneMs ?? Number.POSITIVE_INFINITY);
     const hasRested = wakeMs - nowMs >= 1;
     nowMs = Math.max(nowMs, wakeMs);
-    for (let call = waiting[0]; call !== undefined && call.doneMs <= nowMs; call = waiting[0]) {
-      waiting.shift();
+    const ended: Call[] = [];
+    for (let call = running[0]; call !== undefined && call.doneMs <= nowMs; call = running[0]) {
+      running.shift();
       nowMs += endMs;
-      const { priority, arrivedMs } = call;
-      admission.end({ method, priority, tookMs: nowMs - call.cameMs }, nowMs);
-      outcomes.push({ method, priority, arrivedMs, tookMs: nowMs - arrivedMs });
+      admission.end(call.priority);
+      admission.measure({ method, tookMs: nowMs - call.begunMs }, nowMs);
+      ended.push(call);
     }
-    if (nextMs > nowMs) continue;
     const startedMs = nowMs;
     let workedMs = 0;
     const work = (ms: number): void => {
       workedMs += ms;
       nowMs += ms * slowness(startedMs);
     };
-    turns.start(startedMs, { hasRested, rounds: 1 });
-    const came = cameMs(nowMs, turns.waitMs);
-    const taken: { arrivedMs: number; priority: Priority }[] = [];
+    const begin = (call: Call): void => {
+      turns.begin();
+      const begunMs = nowMs;
+      work(workMs);
+      running.push({ ...call, begunMs, doneMs: nowMs + options.waitMs });
+    };
+    const awayMs = hasRested ? 0 : nowMs - lookedMs;
+    turns.start(nowMs, { hasRested, awayMs, waiting: taken.length });
     for (const readMs = nowMs; nextMs <= readMs; nextMs += gapMs(nextMs)) {
       const call = { arrivedMs: nextMs, priority: choose(random()) };
       const hasRoom = turns.offer();
       if ((hasRoom || call.priority === "critical") && admission.tryCall(call.priority, nowMs)) {
         turns.take();
-        taken.push(call);
+        if (call.priority === "critical") taken.unshift(call);
+        else taken.push(call);
         continue;
       }
       work(refusalMs);
-      turns.refused(refusalMs);
+      turns.refuse(refusalMs);
       outcomes.push({ ...call, method, tookMs: undefined });
     }
-    for (const call of taken) {
-      work(workMs);
-      waiting.push({ ...call, cameMs: came, doneMs: nowMs + options.waitMs });
+    lookedMs = nowMs;
+    // What ended in this round leaves only in the next, as the end of an answer goes over the wire behind the answer.
+    outcomes.push(...leaving.map((call) => ({ ...call, method, tookMs: nowMs - call.arrivedMs })));
+    leaving = ended;
+    for (let call = taken[0]; call !== undefined && turns.hasRound; call = taken[0]) {
+      taken.shift();
+      begin(call);
     }
     turns.end(workedMs);
     if (stalls !== undefined && nowMs >= stallMs) {

@@ -33,20 +33,25 @@ function ordeal(parts: LoopParts, seed: number) {
   return {
     goodput: good(during) / (toMs - fromMs) / (good(before) / (fromMs - 2_000)),
     slower: p99(during) / p99(before),
-    criticalRefused: during.filter(({ priority, tookMs }) => priority === "critical" && tookMs === undefined).length,
+    /** The slowest; no bound when one was refused. */
+    criticalMs: Math.max(
+      ...during
+        .filter(({ priority }) => priority === "critical")
+        .map(({ tookMs = Number.POSITIVE_INFINITY }) => tookMs),
+    ),
     refusedAfter: after.filter(({ tookMs }) => tookMs === undefined).length / after.length,
   };
 }
 
 function holds(parts: () => LoopParts): boolean {
   return [1, 2, 3].every((seed) => {
-    const { goodput, slower, criticalRefused, refusedAfter } = ordeal(parts(), seed);
-    return goodput >= 0.9 && slower <= 3 && criticalRefused === 0 && refusedAfter < 0.02;
+    const { goodput, slower, criticalMs, refusedAfter } = ordeal(parts(), seed);
+    return goodput >= 0.9 && slower <= 3 && criticalMs <= 100 && refusedAfter < 0.02;
   });
 }
 
 describe("an event loop under five times of what it can do", () => {
-  test("answers as many in time, hardly later, all of the critical ones, and recovers", () => {
+  test("answers as many in time, hardly later, all of the critical ones soon, and recovers", () => {
     expect(holds(() => ({}))).toBe(true);
   });
 
@@ -64,7 +69,7 @@ describe("an event loop under five times of what it can do", () => {
       },
     );
     expect(outcomes.length).toBeGreaterThan(2_000);
-    expect(outcomes.filter(({ tookMs }) => tookMs === undefined)).toEqual([]);
+    expect(outcomes.filter(({ tookMs }) => tookMs === undefined)).toHaveLength(0);
   });
 
   test.each([1, 2, 3])("that others fill besides, does not take it for one that stood still (%i)", (seed) => {

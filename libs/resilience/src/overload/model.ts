@@ -1,10 +1,10 @@
-import type { EndedCall } from "./admission.ts";
+import type { WorkedCall } from "./admission.ts";
 import type { Priority } from "./priority.ts";
 
 /** What decides who is taken, as the model sees it. */
 export interface Gate {
   tryCall(priority: Priority, nowMs: number): boolean;
-  end(call: EndedCall, nowMs: number): void;
+  end(call: WorkedCall & { readonly priority: Priority }, nowMs: number): void;
 }
 
 /** A kind of call: it works on the one processor, then waits for somebody else. */

@@ -1,13 +1,15 @@
-/** How many calls a turn of the event loop may take, from what the last ones cost; plain values. */
+/** How many calls may wait for the event loop, from what the last ones cost; plain values. */
 export interface TurnOptions {
-  /** Work for one turn of a loop that found no rest for a while, in milliseconds of processor time. Default 40. */
+  /** Work that may wait while the loop finds no rest, in milliseconds of processor time. Default 40. */
   readonly maxTurnMs?: number;
 }
 
 export const turnDefaults = { maxTurnMs: 40 } as const;
 
-/** For so long without a rest, in milliseconds, a loop takes whatever comes: it may be a burst. */
+/** For so long after a rest, in milliseconds, what comes may be a burst; and a loop that stood still for less has not. */
 const graceMs = 100;
+/** As many turns may wait meanwhile. */
+const burstTurns = 5;
 
 /** Measurements of cost that are remembered; before as many nothing is known. */
 const remembered = 8;
@@ -15,10 +17,13 @@ const remembered = 8;
 /** Turns are measured together until they are as long, in milliseconds: clocks of processor time go by ticks of 1 to 10. */
 const leastMeasuredMs = 20;
 
-/** By so much the cost of a refusal is corrected by one of them, up or down: what half of them stay below is found so. */
-const refusalStep = 1.02;
+/** Refusals whose cost is remembered. Half of them stay below what counts: now and then other work comes between. */
+const rememberedRefusals = 31;
 
-/** A turn may take as many calls, whatever they cost, when no more came in the one before. */
+/** Work that a round of the loop begins, in milliseconds: answers leave, and others are looked for, after each round. */
+const roundMs = 10;
+
+/** As many calls may wait, whatever they cost, when no more came in the turn before. */
 const few = 20;
 
 /**
@@ -29,62 +34,87 @@ const catchUpShare = 0.5;
 const catchUpFall = 0.75;
 const maxCatchUpMs = 1_000;
 
+/** What {@link LoopTurns} is told as the loop comes round. */
+interface Round {
+  readonly hasRested: boolean;
+  readonly awayMs: number;
+  readonly waiting: number;
+}
+
 /**
  * The turns of an event loop that serves calls. Calls that come while the loop is busy wait in their sockets, where
- * nobody sees them; all of them are read at the start of the next turn, and worked off one after another before it ends.
- * Five times the load makes each turn five times as long as the one before, faster than any latency is seen: so a turn
- * takes on no more than it can do in a time, going by the cheapest of the last few turns. Cost is processor time, which
- * does not grow when the machine is busy with others.
+ * nobody sees them, and all of them are read when the loop comes round again. Were they begun one after another before
+ * it goes on, five times the load would make each round five times as long as the one before, faster than any latency
+ * is seen, and answers would leave only after the next one. So calls are taken or turned down as they are read, no more
+ * than can be worked off in a time, going by the cheapest of the last few measurements; and a round of the loop begins
+ * few of those taken, the others wait. A turn is over when those have begun that its first round had. Cost is processor
+ * time, which does not grow when the machine is busy with others.
  *
- * - T1 A turn within 100 ms of a rest is never limited: a burst is no overload.
- * - T2 A later one takes on `maxTurnMs` of work, and always at least one call.
+ * - T1 What had come when the loop ends a rest is taken, all of it, and five times `maxTurnMs` of work may wait in the
+ *   next 100 ms: a burst is no overload.
+ * - T2 Later on no more than `maxTurnMs` of work waits or has begun in this round, and always at least one call.
  * - T3 While no more than twenty calls come in a turn all are taken: so few callers wait for each other, and no longer.
  * - T4 After the loop stood still for more than 100 ms (garbage, a machine busy with others, a handler that computes) a
  *   turn takes on half of that time, and each after it a quarter less: what came meanwhile is no overload either. Until
  *   the loop rests again one second is granted so, which is four with what falls off: a machine that always gives less
  *   than is asked of it is overloaded.
  * - T5 What refusals cost is none of the cost of calls: many of them don't make the calls that are taken fewer and fewer.
+ * - T6 A round begins 10 ms of work, or one call.
  *
  * Milliseconds of a monotonic clock.
  */
 export class LoopTurns {
   #maxTurnMs: number;
   readonly #costsMs: number[] = [];
-  #next = 0;
+  #nextCost = 0;
   #costMs = 0;
+  readonly #refusalsMs: number[] = [];
+  #nextRefusal = 0;
   #refusalMs = 0;
   // Since cost was last measured
   #workedMs = 0;
   #worked = 0;
   #turnedDown = 0;
-  #startedMs = 0;
-  #restedMs = 0;
-  #offered = 0;
+  // Of this round
+  #waiting = 0;
   #taken = 0;
+  #begun = 0;
+  #refused = 0;
+  #burstMs = 0;
+  // Of this turn
+  #startedMs = 0;
+  /** Calls that came since its first round, */
+  #offered = 0;
+  /** and before: from the end of the first round of a turn to that of the next, so that who waits comes once. */
+  #came = 0;
+  /** Whether this round is its first. */
+  #isFirst = true;
+  /** Calls of that round, and from before it, that are not yet begun. */
+  #left = 0;
   #freeCalls = 1;
   #allowedMs = 0;
+  #restedMs = 0;
   #grantedMs = 0;
-  #isTight = false;
-  #waitMs = 0;
 
   constructor({ maxTurnMs = turnDefaults.maxTurnMs }: TurnOptions = {}) {
     this.#maxTurnMs = maxTurnMs;
   }
 
-  /** How long a call of this turn may have waited in its socket, at most. */
-  get waitMs(): number {
-    return this.#waitMs;
+  /** Whether this round may begin one more call. */
+  get hasRound(): boolean {
+    return this.#begun === 0 || (this.#begun + 1) * this.#costMs <= roundMs;
   }
 
   /**
-   * One more has come in this turn: whether there is room for it.
+   * One more has come in this round: whether there is room for it.
    *
-   * @param share of a turn's work that may be filled with calls like this one; default 1
+   * @param share of the time that may be filled with calls like this one; default 1
    */
   offer(share = 1): boolean {
     this.#offered += 1;
-    const hasTime = (this.#taken + 1) * this.#costMs <= this.#allowedMs * share;
-    return !this.#isTight || this.#taken < this.#freeCalls || hasTime;
+    const ahead = this.#waiting + this.#taken;
+    const hasTime = (ahead + 1) * this.#costMs <= Math.max(this.#burstMs, this.#allowedMs * share);
+    return ahead < this.#freeCalls || hasTime;
   }
 
   configure({ maxTurnMs = turnDefaults.maxTurnMs }: TurnOptions): void {
@@ -92,57 +122,85 @@ export class LoopTurns {
   }
 
   /**
-   * The first call of a turn has come.
+   * The loop has come round.
    *
-   * @param hasRested whether the loop had nothing to do since the last turn
-   * @param rounds how often it went round since; more than once when some had no calls
+   * @param hasRested whether it had nothing to do before that
+   * @param awayMs for how long it did not look for calls
+   * @param waiting calls that were taken before and are not yet begun
    */
-  start(nowMs: number, { hasRested, rounds }: { readonly hasRested: boolean; readonly rounds: number }): void {
+  start(nowMs: number, { hasRested, awayMs, waiting }: Round): void {
     // A loop that rested had emptied its sockets; otherwise they filled since it last looked.
     if (hasRested) {
       this.#restedMs = nowMs;
       this.#grantedMs = 0;
     }
-    this.#isTight = nowMs - this.#restedMs > graceMs;
-    this.#waitMs = hasRested ? 0 : (nowMs - this.#startedMs) / Math.max(1, rounds);
-    this.#allowedMs = Math.max(this.#maxTurnMs, this.#catchUpMs());
-    this.#freeCalls = this.#offered <= few ? few : 1;
+    const isBurst = nowMs - this.#restedMs <= graceMs;
+    this.#burstMs = hasRested ? Number.POSITIVE_INFINITY : isBurst ? this.#maxTurnMs * burstTurns : 0;
+    const freshMs = hasRested ? 0 : this.#catchUpMs(awayMs);
+    this.#waiting = waiting;
+    this.#taken = this.#begun = this.#refused = 0;
+    if (this.#isFirst) {
+      this.#came = this.#offered;
+      this.#offered = 0;
+    }
+    this.#isFirst = this.#left <= 0 || waiting === 0;
+    if (!this.#isFirst) {
+      this.#allowedMs = Math.max(this.#allowedMs, freshMs);
+      return;
+    }
+    const lastMs = hasRested ? 0 : nowMs - this.#startedMs;
+    this.#allowedMs = Math.max(this.#maxTurnMs, freshMs, Math.min(this.#allowedMs, lastMs) * catchUpFall);
+    this.#freeCalls = this.#came <= few ? few : 1;
     this.#startedMs = nowMs;
-    this.#offered = 0;
-    this.#taken = 0;
+    this.#left = waiting;
   }
 
-  /** A call of this turn was taken. */
+  /** The call that came last was taken. */
   take(): void {
     this.#taken += 1;
+    if (this.#isFirst) this.#left += 1;
   }
 
-  /** What a refusal took, about, in milliseconds. */
-  refused(tookMs: number): void {
-    if (this.#refusalMs === 0) this.#refusalMs = tookMs;
-    else this.#refusalMs *= tookMs > this.#refusalMs ? refusalStep : 1 / refusalStep;
+  /** A call that was taken, now or before, is begun. */
+  begin(): void {
+    this.#begun += 1;
+    this.#left -= 1;
   }
 
-  /** All that came in this turn was worked on. @param workedMs processor time since its start */
+  /** A call was turned down. @param tookMs what that took, about, in milliseconds; undefined when nobody knows */
+  refuse(tookMs?: number): void {
+    this.#refused += 1;
+    if (tookMs === undefined) return;
+    this.#refusalsMs[this.#nextRefusal] = tookMs;
+    this.#nextRefusal = (this.#nextRefusal + 1) % rememberedRefusals;
+  }
+
+  /** All that was begun in this round was worked on. @param workedMs processor time since its start */
   end(workedMs: number): void {
     this.#workedMs += workedMs;
-    this.#worked += this.#taken;
-    this.#turnedDown += this.#offered - this.#taken;
+    this.#worked += this.#begun;
+    this.#turnedDown += this.#refused;
     if (this.#workedMs < leastMeasuredMs || this.#worked === 0) return;
+    this.#refusalMs = middleOf(this.#refusalsMs);
     // A refusal costs less than a call that is taken, so less than either on average.
     const refusalMs = Math.min(this.#refusalMs, this.#workedMs / (this.#worked + this.#turnedDown));
-    this.#costsMs[this.#next] = (this.#workedMs - this.#turnedDown * refusalMs) / this.#worked;
-    this.#next = (this.#next + 1) % remembered;
+    this.#costsMs[this.#nextCost] = (this.#workedMs - this.#turnedDown * refusalMs) / this.#worked;
+    this.#nextCost = (this.#nextCost + 1) % remembered;
     this.#workedMs = this.#worked = this.#turnedDown = 0;
     if (this.#costsMs.length === remembered) this.#costMs = Math.min(...this.#costsMs);
   }
 
   /** Work that makes good for a time in which the loop stood still. */
-  #catchUpMs(): number {
-    const workMs = this.#taken * this.#costMs + (this.#offered - this.#taken) * this.#refusalMs;
-    const stoodMs = this.#waitMs - workMs;
-    const fresh = stoodMs > graceMs ? Math.min(stoodMs * catchUpShare, maxCatchUpMs - this.#grantedMs) : 0;
-    this.#grantedMs += fresh;
-    return Math.max(fresh, Math.min(this.#allowedMs, this.#waitMs) * catchUpFall);
+  #catchUpMs(awayMs: number): number {
+    const stoodMs = awayMs - this.#begun * this.#costMs - this.#refused * this.#refusalMs;
+    if (stoodMs <= graceMs) return 0;
+    const freshMs = Math.min(stoodMs * catchUpShare, maxCatchUpMs - this.#grantedMs);
+    this.#grantedMs += freshMs;
+    return freshMs;
   }
+}
+
+/** 0 for none. */
+function middleOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -48,7 +48,7 @@ export const overloadShape = shape.object<OverloadOptions>({
         default: undefined,
         min: 1,
         max: maxMs,
-        about: `Work that one turn of the event loop takes on while it does not come to rest. Unset: ${turnDefaults.maxTurnMs}, at the gateway 60.`,
+        about: `Work that may wait for the event loop while it does not come to rest. Unset: ${turnDefaults.maxTurnMs}, at the gateway 60.`,
       }),
     },
     "How much it takes on at once.",

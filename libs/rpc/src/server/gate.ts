@@ -1,5 +1,4 @@
 import {
-  constants,
   type Http2Server,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
@@ -34,14 +33,11 @@ export function gate(server: Http2Server, { plans, load, onRefused }: GateOption
     const plan = plans.get(headers[":path"] ?? "");
     if (plan !== undefined) {
       const priority = priorityOf(headers[priorityKey]) ?? plan.priority;
-      const cameMs = load.take(plan, priority);
-      if (cameMs === undefined) {
+      if (!load.take(plan, priority)) {
         refuse(stream, priority, headers);
         return onRefused(plan);
       }
-      if (plan.method.methodKind === "unary") {
-        stream.once("close", () => load.ended(plan, priority, cameMs, stream.rstCode === constants.NGHTTP2_NO_ERROR));
-      }
+      if (plan.method.methodKind === "unary") stream.once("close", () => load.ended(priority));
     }
     for (const listener of listeners) Reflect.apply(listener, server, [stream, headers, flags]);
   });

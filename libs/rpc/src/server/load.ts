@@ -23,13 +23,15 @@ export interface ServerStats {
   /** From 0 to 100; see {@link DegradeScore}. */
   readonly score: number;
   readonly degraded: boolean;
-  /** Over the last second with calls: mean time of unary calls in milliseconds, share of failed calls, and share of
+  /** Over the last second with calls: mean time of unary calls from their beginning in milliseconds, share of failed calls, and share of
    * the time that the processor was busy. */
   readonly latencyMs: number;
   readonly errorShare: number;
   readonly cpuShare: number;
 }
 
+/** The share of the time of a turn that has to be left for calls of `batch`. */
+const batchShare = 0.7;
 /** How often the score is made up, in milliseconds; not at all while there are no calls. */
 const measureEveryMs = 1_000;
 /** Busier than this, a process is slow by its own doing. */
@@ -90,31 +92,40 @@ export class ServerLoad {
   }
 
   /**
-   * Takes a call, or tells why not. A unary call that is taken must be told to {@link ended}.
-   *
-   * @returns when the call came, in milliseconds of the clock; undefined for one that is refused
+   * Whether a call is taken. What it does is to wait for {@link begin}, and the end of a unary one must be told to
+   * {@link ended}.
    */
-  take(plan: MethodPlan, priority: Priority): number | undefined {
+  take(plan: MethodPlan, priority: Priority): boolean {
     const nowMs = this.#clock.monotonic();
     this.#arm();
     this.#calls += 1;
     const isUnary = plan.method.methodKind === "unary";
-    if (!this.#turns.offer(nowMs) && priority !== "critical") {
+    if (!this.#turns.offer(priority === "batch" ? batchShare : 1) && priority !== "critical") {
       this.#admission.refuse(priority);
       return this.#refused(plan, "event loop");
     }
     const taken = isUnary ? this.#admission.tryCall(priority, nowMs) : this.#admission.tryStream(priority, nowMs);
     if (!taken) return this.#refused(plan, "concurrency");
-    return nowMs - this.#turns.take();
+    this.#turns.take();
+    return true;
   }
 
-  /** A unary call that was taken has ended. */
-  ended(plan: MethodPlan, priority: Priority, cameMs: number, isComplete: boolean): void {
-    const nowMs = this.#clock.monotonic();
-    const tookMs = nowMs - cameMs;
+  /** Sets off a call that was taken, when its turn comes. */
+  begin(priority: Priority, start: () => void): void {
+    this.#turns.begin(priority, start);
+  }
+
+  /** What a handler took for a call. @param isComplete false for one that was given up */
+  worked(plan: MethodPlan, tookMs: number, isComplete: boolean): void {
+    if (plan.method.methodKind !== "unary" || !plan.governed) return;
     this.#answered += 1;
     this.#tookMs += tookMs;
-    this.#admission.end({ method: plan.name, priority, tookMs, isComplete }, nowMs);
+    this.#admission.measure({ method: plan.name, tookMs, isComplete }, this.#clock.monotonic());
+  }
+
+  /** A unary call that was taken is off the wire, whatever became of it. */
+  ended(priority: Priority): void {
+    this.#admission.end(priority);
   }
 
   /** A call has failed by the server's doing. */
@@ -126,10 +137,11 @@ export class ServerLoad {
     clearTimeout(this.#timer);
   }
 
-  #refused(plan: MethodPlan, reason: string): undefined {
+  #refused(plan: MethodPlan, reason: string): false {
     this.#turns.refuse();
     this.#errors += 1;
     this.#onDecision?.({ kind: "shed", target: this.#name, method: plan.name, reason });
+    return false;
   }
 
   #loopShare(): number {

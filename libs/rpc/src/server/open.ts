@@ -31,7 +31,7 @@ import { reflectionOf } from "./reflection.ts";
 import { serve, type ServeOptions } from "./serve.ts";
 import { Sockets } from "./sockets.ts";
 import { compileRules } from "./validate.ts";
-import { type CallInfo, type CallLog, CallWatch } from "./watch.ts";
+import { type CallInfo, type CallLog, CallWatch, type RunningCall } from "./watch.ts";
 
 export interface ServerOptions {
   /** Address of the interface to listen on. */
@@ -92,7 +92,10 @@ export async function openServer(options: ServerOptions): Promise<RpcServer> {
     if (serverFaults.has(info.code)) load.failed();
     options.onCall?.(info);
   };
-  const watch = new CallWatch({ clock, log: options.log, onCall });
+  const onWorked = ({ plan, call }: RunningCall, durationMs: number): void => {
+    load.worked(plan, durationMs, call.givenUp === undefined);
+  };
+  const watch = new CallWatch({ clock, log: options.log, onCall, onWorked });
   const server = new Server({
     ...channelOptionsOf(connections),
     "grpc.max_receive_message_length": maxMessageBytes,

@@ -12,7 +12,7 @@ import type {
 import { WeftError } from "@weft/kit";
 import { authorize, type TokenVerifier } from "@weft/security";
 import type { CallContext } from "../context.ts";
-import { ServerCall } from "./call.ts";
+import { type RawCall, ServerCall } from "./call.ts";
 import type { ServerLoad } from "./load.ts";
 import type { MethodPlan } from "./plan.ts";
 import { decode, validate } from "./validate.ts";
@@ -49,71 +49,83 @@ export function serve(plan: MethodPlan, options: ServeOptions): UntypedHandleCal
 }
 
 function unary(plan: MethodPlan, options: ServeOptions): handleUnaryCall<Buffer, Buffer> {
-  return (raw, respond) => {
-    const call = new ServerCall(raw, plan, options.load);
-    const unbegun = notBegun(plan, options.watch, call);
-    if (unbegun !== undefined) return respond(unbegun);
-    const running = beginUnary(plan, options, call, respond);
-    if (call.needsTimer) call.armDeadline(running.end);
-    void answer(running, options, respond, (invoke) => invoke(accept(plan, call, raw.request), call));
-  };
+  return (raw, respond) =>
+    inTurn(raw, plan, options, respond, (call) => {
+      const running = beginUnary(plan, options, call, respond);
+      if (call.needsTimer) call.armDeadline(running.end);
+      void answer(running, options, respond, (invoke) => invoke(accept(plan, call, raw.request), call));
+    });
 }
 
 function clientStreaming(plan: MethodPlan, options: ServeOptions): handleClientStreamingCall<Buffer, Buffer> {
-  return (raw, respond) => {
-    const call = new ServerCall(raw, plan, options.load);
-    const unbegun = notBegun(plan, options.watch, call);
-    if (unbegun !== undefined) return respond(unbegun);
-    const running = beginUnary(plan, options, call, respond);
-    call.armDeadline(running.end);
-    call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
-    void answer(running, options, respond, (invoke) => invoke(requestsOf(raw, plan, call), call));
-  };
+  return (raw, respond) =>
+    inTurn(raw, plan, options, respond, (call) => {
+      const running = beginUnary(plan, options, call, respond);
+      call.armDeadline(running.end);
+      call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
+      void answer(running, options, respond, (invoke) => invoke(requestsOf(raw, plan, call), call));
+    });
 }
 
 function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServerStreamingCall<Buffer, Buffer> {
-  return (raw) => {
-    const call = new ServerCall(raw, plan, options.load);
-    const unbegun = notBegun(plan, options.watch, call);
-    if (unbegun !== undefined) return void raw.emit("error", unbegun);
-    let iterator: AsyncIterator<unknown> | undefined;
-    const running = options.watch.begin(plan, call, (error) => {
-      if (call.finished) return;
-      raw.emit("error", options.watch.failed(running, error));
-      call.abort(error);
-      // A handler that waits for something else than the signal is told this way.
-      void Promise.resolve(iterator?.return?.()).catch(() => undefined);
-    });
-    call.armDeadline(running.end);
-    call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
-    if (!plan.governed) raw.sendMetadata(options.hello.clone());
-    void (async () => {
-      try {
-        const handler = await admit(plan, options, call);
-        const request =
-          isInbound(raw) && plan.method.methodKind === "bidi_streaming"
-            ? requestsOf(raw, plan, call)
-            : accept(plan, call, raw.request);
-        iterator = iteratorOf(handler(request, call));
-        for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-          if (call.finished) return void (await iterator.return?.());
-          if (!raw.write(encode(plan.method.output, next.value))) await drained(raw);
-        }
-        if (call.finished) return;
-        options.watch.succeeded(running);
-        raw.end(call.trailers);
-      } catch (error) {
-        if (!call.finished) raw.emit("error", options.watch.failed(running, fromHandler(error)));
-      }
-    })();
-  };
+  return (raw) =>
+    inTurn(
+      raw,
+      plan,
+      options,
+      (status) => raw.emit("error", status),
+      (call) => {
+        let iterator: AsyncIterator<unknown> | undefined;
+        const running = options.watch.begin(plan, call, (error) => {
+          if (call.finished) return;
+          raw.emit("error", options.watch.failed(running, error));
+          call.abort(error);
+          // A handler that waits for something else than the signal is told this way.
+          void Promise.resolve(iterator?.return?.()).catch(() => undefined);
+        });
+        call.armDeadline(running.end);
+        call.signal.addEventListener("abort", () => running.end(WeftError.from(call.signal.reason)));
+        if (!plan.governed) raw.sendMetadata(options.hello.clone());
+        void (async () => {
+          try {
+            const handler = await admit(plan, options, call);
+            const request =
+              isInbound(raw) && plan.method.methodKind === "bidi_streaming"
+                ? requestsOf(raw, plan, call)
+                : accept(plan, call, raw.request);
+            iterator = iteratorOf(handler(request, call));
+            for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+              if (call.finished) return void (await iterator.return?.());
+              if (!raw.write(encode(plan.method.output, next.value))) await drained(raw);
+            }
+            if (call.finished) return;
+            options.watch.succeeded(running);
+            raw.end(call.trailers);
+          } catch (error) {
+            if (!call.finished) raw.emit("error", options.watch.failed(running, fromHandler(error)));
+          }
+        })();
+      },
+    );
 }
 
-/** The end of a call that is not begun. */
-function notBegun(plan: MethodPlan, watch: CallWatch, call: ServerCall): WireStatus | undefined {
-  if (watch.draining) return watch.refused(plan, call);
-  const { lost } = call;
-  return lost === undefined ? undefined : watch.unworked(plan, call, lost);
+/** Begins a call when its turn comes, or ends it by then. Protocol services don't wait for a turn. */
+function inTurn(
+  raw: RawCall,
+  plan: MethodPlan,
+  { watch, load }: ServeOptions,
+  end: (status: WireStatus) => void,
+  begin: (call: ServerCall) => void,
+): void {
+  const call = new ServerCall(raw, plan, load);
+  const start = (): void => {
+    if (watch.draining) return end(watch.refused(plan, call));
+    const { lost } = call;
+    if (lost === undefined) begin(call);
+    else end(watch.unworked(plan, call, lost));
+  };
+  if (plan.governed) load.begin(call.priority, start);
+  else start();
 }
 
 function beginUnary(

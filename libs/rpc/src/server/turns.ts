@@ -1,16 +1,28 @@
 import { performance } from "node:perf_hooks";
-import { LoopTurns, type TurnOptions } from "@weft/resilience";
+import { LoopTurns, type Priority, type TurnOptions } from "@weft/resilience";
 
 /** An event loop that waited for less than this, in milliseconds, had no rest: it always looks once. */
 const restMs = 1;
 
-/** {@link LoopTurns} of this process' own event loop, for whoever takes calls in it. */
+/**
+ * {@link LoopTurns} of this process' own event loop, for whoever takes calls in it. A round goes from the first call that
+ * the loop meets to the end of all that it set off. What waits goes on in the next one, so that in between timers go off,
+ * others are looked for, and answers leave, which Node sends once in each round.
+ */
 export class ProcessTurns {
   readonly #turns: LoopTurns;
-  #inTurn = false;
+  // Calls that wait for their turn
+  readonly #critical: (() => void)[] = [];
+  readonly #others: (() => void)[] = [];
+  #inRound = false;
+  #isArmed = false;
+  #cpu: NodeJS.CpuUsage | undefined;
+  /** When the loop last had looked for calls. */
+  #lookedMs = 0;
+  // As the last round ended
   #idleMs = 0;
-  #round = 0;
-  /** When the call before was turned down, if it was, and in this turn. */
+  #loops = 0;
+  /** When the call before was turned down, if it was, and in this round. */
   #refusedMs: number | undefined;
 
   constructor(options?: TurnOptions) {
@@ -23,48 +35,86 @@ export class ProcessTurns {
   }
 
   /**
-   * One more call has come: whether there is room for it in this turn. Whoever asks goes on to {@link take} or
-   * {@link refuse} it.
+   * One more call has come: whether there is room for it. Whoever asks goes on to {@link take} or {@link refuse} it.
    *
-   * @param nowMs milliseconds of a monotonic clock
    * @param share see {@link LoopTurns.offer}
    */
-  offer(nowMs: number, share?: number): boolean {
-    this.#start(nowMs);
-    if (this.#refusedMs !== undefined) this.#turns.refused(performance.now() - this.#refusedMs);
+  offer(share?: number): boolean {
+    if (!this.#inRound) this.#comeRound();
+    if (this.#refusedMs !== undefined) this.#turns.refuse(performance.now() - this.#refusedMs);
     this.#refusedMs = undefined;
     return this.#turns.offer(share);
   }
 
-  /**
-   * The call that came last is taken.
-   *
-   * @returns for how long it waited, in milliseconds, going by the time for which the loop did not look: half of it
-   */
-  take(): number {
+  /** The call that came last is taken: {@link begin} is next, or {@link begun}. */
+  take(): void {
     this.#turns.take();
-    return this.#turns.waitMs / 2;
   }
 
-  /** The call that came last is turned down. What that takes is the time until the next one comes in the same turn. */
+  /** The call that came last is turned down. What that takes is the time until the next one comes in the same round. */
   refuse(): void {
     this.#refusedMs = performance.now();
   }
 
-  #start(nowMs: number): void {
-    if (this.#inTurn) return;
-    this.#inTurn = true;
+  /** A call that was taken is on its way. */
+  begun(): void {
+    this.#turns.begin();
+  }
+
+  /** Sets off a call that was taken: at once while this round has time for it, else in one of the next. */
+  begin(priority: Priority, start: () => void): void {
+    if (!this.#inRound) this.#comeRound();
+    if (this.#waits === 0 && this.#turns.hasRound) {
+      this.#turns.begin();
+      return start();
+    }
+    // Those that are not critical keep their order, or the least important would wait for ever.
+    (priority === "critical" ? this.#critical : this.#others).push(start);
+  }
+
+  get #waits(): number {
+    return this.#critical.length + this.#others.length;
+  }
+
+  #comeRound(): void {
+    this.#inRound = true;
+    const nowMs = performance.now();
     const { idleTime, uvMetricsInfo } = performance.nodeTiming;
-    const rounds = uvMetricsInfo.loopCount - this.#round;
-    this.#round = uvMetricsInfo.loopCount;
-    this.#turns.start(nowMs, { hasRested: idleTime - this.#idleMs >= restMs, rounds });
-    const before = process.threadCpuUsage();
-    setImmediate(() => {
-      this.#inTurn = false;
-      this.#refusedMs = undefined;
-      this.#idleMs = performance.nodeTiming.idleTime;
-      const { user, system } = process.threadCpuUsage(before);
-      this.#turns.end((user + system) / 1_000);
-    });
+    const hasRested = idleTime - this.#idleMs >= restMs;
+    const awayMs = (nowMs - this.#lookedMs) / Math.max(1, uvMetricsInfo.loopCount - this.#loops);
+    this.#turns.start(nowMs, { hasRested, awayMs, waiting: this.#waits });
+    this.#cpu = process.threadCpuUsage();
+    this.#arm();
+  }
+
+  /** Both come in the same round, once it has looked for calls: what the first one sets off is over before the second. */
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    setImmediate(() => this.#goOn());
+    setImmediate(() => this.#end());
+  }
+
+  #goOn(): void {
+    if (!this.#inRound) this.#comeRound();
+    if (this.#refusedMs !== undefined) this.#turns.refuse();
+    this.#refusedMs = undefined;
+    this.#lookedMs = performance.now();
+    while (this.#turns.hasRound) {
+      const start = this.#critical.shift() ?? this.#others.shift();
+      if (start === undefined) return;
+      this.#turns.begin();
+      start();
+    }
+  }
+
+  #end(): void {
+    this.#inRound = this.#isArmed = false;
+    const { idleTime, uvMetricsInfo } = performance.nodeTiming;
+    this.#idleMs = idleTime;
+    this.#loops = uvMetricsInfo.loopCount;
+    const { user, system } = process.threadCpuUsage(this.#cpu);
+    this.#turns.end((user + system) / 1_000);
+    if (this.#waits > 0) this.#arm();
   }
 }

@@ -26,8 +26,18 @@ export interface RunningCall {
   readonly plan: MethodPlan;
   readonly call: ServerCall;
   readonly startedAt: number;
+  /** False for one that no handler will see. */
+  readonly isWorked: boolean;
   /** Ends it with an error now, whatever its handler does. */
   readonly end: (error: WeftError) => void;
+}
+
+export interface WatchOptions {
+  readonly clock: Clock;
+  readonly log: CallLog | undefined;
+  readonly onCall: ((info: CallInfo) => void) | undefined;
+  /** A call has ended that a handler saw. */
+  readonly onWorked: (call: RunningCall, durationMs: number) => void;
 }
 
 /** Knows every call that runs: counts, logs, measures and drains them. */
@@ -36,12 +46,14 @@ export class CallWatch {
   readonly #clock: Clock;
   readonly #log: CallLog | undefined;
   readonly #onCall: ((info: CallInfo) => void) | undefined;
+  readonly #onWorked: WatchOptions["onWorked"];
   #draining = false;
 
-  constructor(options: { clock: Clock; log: CallLog | undefined; onCall: ((info: CallInfo) => void) | undefined }) {
-    this.#clock = options.clock;
-    this.#log = options.log;
-    this.#onCall = options.onCall;
+  constructor({ clock, log, onCall, onWorked }: WatchOptions) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#onCall = onCall;
+    this.#onWorked = onWorked;
   }
 
   get draining(): boolean {
@@ -49,7 +61,7 @@ export class CallWatch {
   }
 
   begin(plan: MethodPlan, call: ServerCall, end: (error: WeftError) => void): RunningCall {
-    const running = { plan, call, startedAt: this.#clock.monotonic(), end };
+    const running = { plan, call, startedAt: this.#clock.monotonic(), isWorked: true, end };
     this.#running.add(running);
     return running;
   }
@@ -90,10 +102,8 @@ export class CallWatch {
 
   /** The answer to a call that no handler will see. */
   unworked(plan: MethodPlan, call: ServerCall, error: WeftError): WireStatus {
-    return this.failed(
-      this.begin(plan, call, () => undefined),
-      error,
-    );
+    const startedAt = this.#clock.monotonic();
+    return this.failed({ plan, call, startedAt, isWorked: false, end: () => undefined }, error);
   }
 
   /** A call was refused before it was looked at. */
@@ -105,6 +115,7 @@ export class CallWatch {
     this.#running.delete(running);
     const { plan, call, startedAt } = running;
     const durationMs = this.#clock.monotonic() - startedAt;
+    if (running.isWorked) this.#onWorked(running, durationMs);
     this.#onCall?.({ method: plan.name, kind: plan.method.methodKind, code, durationMs });
     const level = code === "INTERNAL" || code === "DATA_LOSS" ? "error" : code === "UNKNOWN" ? "warn" : "debug";
     if (this.#log === undefined || this.#log.isLevelEnabled?.(level) === false) return;

@@ -17,7 +17,7 @@ export interface Request {
 }
 
 /** Who is taken by a server that may be full: that of `@weft/resilience`. */
-export type Limiter = Pick<Admission, "tryCall" | "end">;
+export type Limiter = Pick<Admission, "tryCall" | "end" | "measure">;
 
 /** Milliseconds after which a refused call may be tried again, half more or less: as the server says. */
 const retryAfterMs = 250;
@@ -179,8 +179,8 @@ export class Instance {
 
   #left({ cameMs }: Taken, isComplete: boolean): void {
     const nowMs = this.#timeline.nowMs;
-    const call = { method, priority: "interactive", tookMs: nowMs - cameMs, isComplete } as const;
-    this.#limiter?.end(call, nowMs);
+    this.#limiter?.end("interactive");
+    this.#limiter?.measure({ method, tookMs: nowMs - cameMs, isComplete }, nowMs);
   }
 
   #tell(): void {
