@@ -22,7 +22,7 @@ import type { Benchmark, Result } from "./result.ts";
 /** A call is given up after this many milliseconds. */
 const timeoutMs = 500;
 /** What shows how much a server can do. */
-const closedLoop = { callers: 24, warmUpSeconds: 3, seconds: 6 } as const;
+const closedLoop = { callers: 16, warmUpSeconds: 3, seconds: 6 } as const;
 /** The loads that calls come with by themselves, for each call of the peak. */
 const loads = { usual: 0.6, overload: 5 } as const;
 /** Seconds after the overload in which a server may recover. */

@@ -17,9 +17,6 @@ export interface SheddingOptions {
  */
 const maxTurnMs = 60;
 
-/** The share of it that calls may fill before one of a priority is refused. */
-const shares = { interactive: 1, batch: 0.7 } as const;
-
 /** After so many seconds a call may be tried again: given out in turn, so that not all come back at once. */
 const retryAfterSeconds = { interactive: [1, 2, 3], batch: [2, 4, 6] } as const;
 
@@ -49,8 +46,8 @@ export class Shedding {
   admit({ binding }: Route): void {
     const { contract } = binding;
     const priority = usualPriority(contract.policy.rateClass);
-    if (this.#turns.offer(shares[priority])) {
-      this.#turns.take();
+    if (this.#turns.offer(priority)) {
+      this.#turns.take(priority);
       return this.#turns.begun();
     }
     this.#turns.refuse();

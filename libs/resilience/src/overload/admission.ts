@@ -63,7 +63,7 @@ export class Admission {
     this.#limiter.configure(settingsOf(options));
   }
 
-  /** Whether a unary call is taken. One that is has begun, and must be told to {@link end}. */
+  /** Whether a unary call is taken. One that is counts as in flight until {@link end} is told of it. */
   tryCall(priority: Priority, nowMs: number): boolean {
     if (!this.tryStream(priority, nowMs)) return false;
     this.#limiter.begin();

@@ -3,4 +3,4 @@ export { type DegradeOptions, degradeDefaults, DegradeScore, type Strain, type S
 export { concurrencyDefaults, ConcurrencyLimiter, type ConcurrencyOptions } from "./limiter.ts";
 export { overloadDefaults, type OverloadOptions } from "./options.ts";
 export { isPriority, priorities, type Priority } from "./priority.ts";
-export { LoopTurns, turnDefaults, type TurnOptions } from "./turns.ts";
+export { type LoopRound, LoopTurns, turnDefaults, type TurnOptions } from "./turns.ts";

@@ -40,7 +40,7 @@ export function runLoop(
   const outcomes: Outcome[] = [];
   const gapMs = (nowMs: number): number => (-Math.log(1 - random()) * 1_000) / rate(nowMs);
   let nowMs = 0;
-  let lookedMs = 0;
+  let cameMs = 0;
   let nextMs = gapMs(0);
   let stallMs = stalls?.everyMs ?? Number.POSITIVE_INFINITY;
   interface Call {
@@ -76,22 +76,23 @@ export function runLoop(
       work(workMs);
       running.push({ ...call, begunMs, doneMs: nowMs + options.waitMs });
     };
-    const awayMs = hasRested ? 0 : nowMs - lookedMs;
-    turns.start(nowMs, { hasRested, awayMs, waiting: taken.length });
+    const awayMs = nowMs - cameMs;
+    cameMs = nowMs;
+    const critical = taken.filter(({ priority }) => priority === "critical").length;
+    turns.start(nowMs, { hasRested, awayMs, waiting: taken.length, critical });
     for (const readMs = nowMs; nextMs <= readMs; nextMs += gapMs(nextMs)) {
       const call = { arrivedMs: nextMs, priority: choose(random()) };
-      const hasRoom = turns.offer();
-      if ((hasRoom || call.priority === "critical") && admission.tryCall(call.priority, nowMs)) {
-        turns.take();
-        if (call.priority === "critical") taken.unshift(call);
-        else taken.push(call);
+      if (turns.offer(call.priority) && admission.tryCall(call.priority, nowMs)) {
+        turns.take(call.priority);
+        // Critical ones keep their order before the others.
+        const at = call.priority === "critical" ? taken.findIndex(({ priority }) => priority !== "critical") : -1;
+        taken.splice(at < 0 ? taken.length : at, 0, call);
         continue;
       }
       work(refusalMs);
       turns.refuse(refusalMs);
       outcomes.push({ ...call, method, tookMs: undefined });
     }
-    lookedMs = nowMs;
     // What ended in this round leaves only in the next, as the end of an answer goes over the wire behind the answer.
     outcomes.push(...leaving.map((call) => ({ ...call, method, tookMs: nowMs - call.arrivedMs })));
     leaving = ended;

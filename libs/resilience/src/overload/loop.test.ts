@@ -91,9 +91,41 @@ describe("an event loop under five times of what it can do", () => {
     expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(1_000);
   });
 
+  test("answers less than half as many when latency alone is looked at: no call has ended when it is too late", () => {
+    expect(ordeal({ turns: new LoopTurns({ maxTurnMs: 1e9 }) }, 1).goodput).toBeLessThan(0.5);
+  });
+
+  test("that critical calls alone are too much for answers those that it takes in time, and turns the others down", () => {
+    const outcomes = runLoop(
+      {},
+      {
+        workMs: 1,
+        waitMs: 20,
+        rate: () => 2_500,
+        priority: (random) => (random < 0.6 ? "critical" : "interactive"),
+        durationMs: 10_000,
+        random: seeded(1),
+      },
+    );
+    const critical = outcomes.filter(({ priority, arrivedMs }) => priority === "critical" && arrivedMs > 2_000);
+    const times = critical.flatMap(({ tookMs }) => tookMs ?? []).toSorted((a, b) => a - b);
+    expect(times.length / 8).toBeGreaterThan(700);
+    expect(times.at(-1)).toBeLessThan(500);
+  });
+
   test.each<[string, () => LoopParts]>([
     ["takes any number of calls a turn", () => ({ turns: new LoopTurns({ maxTurnMs: 1e9 }) })],
     ["takes hardly any calls", () => ({ admission: new Admission({ minLimit: 2, maxLimit: 2 }) })],
+    [
+      "begins in each round all that it took",
+      () => ({
+        turns: new (class extends LoopTurns {
+          override get hasRound(): boolean {
+            return true;
+          }
+        })(),
+      }),
+    ],
     [
       "has neither",
       () => ({ admission: new Admission({ minLimit: 10_000 }), turns: new LoopTurns({ maxTurnMs: 1e9 }) }),

@@ -1,294 +1,126 @@
-import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { LoopTurns } from "./turns.ts";
+import { describeLaws, describeMutants, type Mutant } from "@weft/kit/testing";
+import type { Priority } from "./priority.ts";
+import { laws, type Subject, subjectOf } from "./turn-laws.ts";
+import { type LoopRound, LoopTurns } from "./turns.ts";
 
-describe("turns of the event loop", () => {
-  interface Offer {
-    readonly offered: number;
-    readonly costMs: number;
-    /** For so long the loop has not rested; it has just now when that is left out. */
-    readonly tiredMs?: number;
-    /** Calls that came in the turn before then. Default more than a few. */
-    readonly before?: number;
-    /** Of the turn's work, for calls like these. */
-    readonly share?: number;
-    /** Default: unless it is tired. */
-    readonly hasRested?: boolean;
-    /** Default 0. */
-    readonly refusalMs?: number;
-    /** What is measured of that. */
-    readonly refusalTold?: (refusalMs: number) => number;
-  }
+describeLaws("turns of the event loop", laws, async () => subjectOf((options) => new LoopTurns(options)));
 
-  /** When the loop last came round. */
-  const lastMs = new WeakMap<LoopTurns, number>();
+/** One that is wrong on purpose. */
+function mutant(breaks: string, fault: string, open: Subject["open"]): Mutant<Subject> {
+  return { breaks, fault, open: async () => subjectOf(open) };
+}
 
-  function come(turns: LoopTurns, nowMs: number, hasRested: boolean, waiting = 0): void {
-    turns.start(nowMs, { hasRested, awayMs: hasRested ? 0 : nowMs - (lastMs.get(turns) ?? nowMs), waiting });
-    lastMs.set(turns, nowMs);
-  }
-
-  /** A turn of one round that takes all it may of `offered` calls; each costs `costMs`. What it took, and when it ended. */
-  function turn(turns: LoopTurns, startMs: number, how: Offer) {
-    if (how.tiredMs !== undefined) {
-      come(turns, startMs - how.tiredMs, true);
-      for (let call = 0; call < (how.before ?? 1_000); call += 1) turns.offer();
-    }
-    come(turns, startMs, how.hasRested ?? how.tiredMs === undefined);
-    const { refusalMs = 0 } = how;
-    let taken = 0;
-    let workedMs = 0;
-    for (let call = 0; call < how.offered; call += 1) {
-      if (!turns.offer(how.share)) {
-        workedMs += refusalMs;
-        turns.refuse(how.refusalTold?.(refusalMs) ?? refusalMs);
-        continue;
-      }
-      turns.take();
-      turns.begin();
-      taken += 1;
-      workedMs += how.costMs;
-    }
-    turns.end(workedMs);
-    return { taken, endMs: startMs + workedMs };
-  }
-
-  function warm(costMs: number, maxTurnMs: number): LoopTurns {
-    const turns = new LoopTurns({ maxTurnMs });
-    const offered = Math.max(2, Math.ceil(20 / costMs) + 1);
-    for (let at = 0; at < 8; at += 1) turn(turns, at * 1_000, { offered, costMs });
-    return turns;
-  }
-
-  test("T1 a turn after a rest takes whatever comes, and soon after it five times as much as later", () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 5_000 }),
-        fc.double({ min: 0.01, max: 50, noNaN: true }),
-        (offered, costMs) => {
-          expect(turn(warm(costMs, 100), 10_000, { offered, costMs }).taken).toBe(offered);
-          const { taken } = turn(warm(costMs, 100), 10_000, { offered, costMs, tiredMs: 99 });
-          expect(Math.abs(taken - Math.min(offered, 500 / costMs))).toBeLessThan(1.001);
-        },
-      ),
-    );
-  });
-
-  test("T2 one without takes on as much as it can do in its time, and never nothing", () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 5_000 }),
-        fc.double({ min: 0.01, max: 500, noNaN: true }),
-        (offered, costMs) => {
-          const { taken } = turn(warm(costMs, 100), 10_000, { tiredMs: 101, offered, costMs });
-          expect(taken).toBeGreaterThanOrEqual(1);
-          if (taken > 1) expect(taken * costMs).toBeLessThan(100.001);
-          if (taken < offered) expect((taken + 1) * costMs).toBeGreaterThan(99.999);
-        },
-      ),
-    );
-  });
-
-  test("T2 calls that may fill a share of the time find less of it, and none after others took more", () => {
-    expect(turn(warm(5, 100), 10_000, { tiredMs: 101, offered: 1_000, costMs: 5, share: 0.7 }).taken).toBe(14);
-    const turns = warm(5, 100);
-    turn(turns, 10_000, { tiredMs: 101, offered: 14, costMs: 5 });
-    expect([turns.offer(0.7), turns.offer()]).toEqual([false, true]);
-  });
-
-  test("T3 few callers are all taken, whatever their calls cost", () => {
-    const turns = warm(50, 40);
-    for (let at = 0, startMs = 10_000; at < 20; at += 1) {
-      const { taken, endMs } = turn(turns, startMs, {
-        ...(at === 0 && { tiredMs: 500, before: 20 }),
-        offered: 20,
-        costMs: 50,
-      });
-      expect(taken).toBe(20);
-      startMs = endMs;
-    }
-    expect(turn(warm(50, 40), 10_000, { tiredMs: 101, before: 21, offered: 20, costMs: 50 }).taken).toBe(1);
-  });
-
-  test("T4 what came while the loop stood still is taken, and less and less after that", () => {
-    const turns = warm(5, 40);
-    let { taken, endMs } = turn(turns, 10_000, { tiredMs: 1_500, offered: 1_000, costMs: 5 });
-    expect(taken).toBe(150);
-    for (let at = 0; at < 12; at += 1) {
-      come(turns, endMs, false);
-      let next = 0;
-      for (let call = 0; call < 1_000; call += 1) {
-        if (!turns.offer()) continue;
-        turns.take();
-        turns.begin();
-        next += 1;
-      }
-      expect(next).toBeLessThanOrEqual(Math.max(8, taken * 0.75));
-      endMs += next * 5;
-      turns.end(next * 5);
-      taken = next;
-    }
-    expect(taken).toBe(8);
-    expect(turn(warm(5, 40), 100_000, { tiredMs: 60_000, offered: 1_000, costMs: 5 }).taken).toBe(200);
-  });
-
-  test("T4 a loop that stands still again and again without a rest gets no more for it than a second", () => {
-    const turns = warm(5, 40);
-    let startMs = 10_000;
-    const taken: number[] = [];
-    for (let at = 0; at < 30; at += 1) {
-      const how = { ...(at === 0 && { tiredMs: 800 }), hasRested: false, offered: 1_000, costMs: 5 };
-      const next = turn(turns, startMs, how);
-      taken.push(next.taken);
-      startMs = next.endMs + 700;
-    }
-    expect(taken[0]).toBe(80);
-    expect(taken.reduce((sum, count) => sum + count * 5, 0)).toBeLessThan(30 * 40 + 4 * 1_000);
-    expect(taken.slice(20)).toEqual(Array(10).fill(8));
-  });
-
-  test("T5 what refusals cost takes nothing from the calls that are taken", () => {
-    fc.assert(
-      fc.property(
-        fc.double({ min: 0.2, max: 10, noNaN: true }),
-        // All of them cost up to three times what the calls that are taken do, and each is known to two percent.
-        fc.double({ min: 0.02, max: 0.12, noNaN: true }),
-        fc.integer({ min: 300, max: 1_000 }),
-        (costMs, refusalMs, offered) => {
-          const turns = warm(costMs, 40);
-          let startMs = 10_000;
-          for (let at = 0; at < 40; at += 1) {
-            const how = { ...(at === 0 && { tiredMs: 101 }), hasRested: false, offered, costMs, refusalMs };
-            const { taken, endMs } = turn(turns, startMs, how);
-            expect(taken).toBeGreaterThanOrEqual(Math.min(offered, Math.floor((40 / costMs) * 0.85)));
-            if (at > 8) expect(taken).toBeLessThanOrEqual(Math.max(1, (40 / costMs) * 1.2));
-            startMs = endMs;
-          }
-        },
-      ),
-    );
-  });
-
-  test("T2 a clock of processor time that goes by ticks of 4 ms tells what calls cost all the same", () => {
-    const turns = new LoopTurns({ maxTurnMs: 40 });
-    let workedMs = 0;
-    let toldMs = 0;
-    for (let at = 0; at < 400; at += 1) {
-      come(turns, at * 1_000, true);
-      turns.offer();
-      turns.take();
-      turns.begin();
-      workedMs += 0.9;
-      turns.end(Math.floor(workedMs / 4) * 4 - toldMs);
-      toldMs = Math.floor(workedMs / 4) * 4;
-    }
-    const { taken } = turn(turns, 500_000, { tiredMs: 101, offered: 1_000, costMs: 0.9 });
-    expect(taken).toBeGreaterThanOrEqual(40);
-    expect(taken).toBeLessThanOrEqual(60);
-  });
-
-  test("T2 five times the load does not make turns longer and longer", () => {
-    const turns = warm(5, 150);
-    let startMs = 10_000;
-    let tookMs = 5;
-    for (let at = 0; at < 20; at += 1) {
-      const { endMs } = turn(turns, startMs, { tiredMs: 101, offered: tookMs, costMs: 5 });
-      tookMs = Math.ceil(endMs - startMs);
-      expect(tookMs).toBeLessThanOrEqual(150);
-      startMs = endMs;
-    }
-  });
-
-  test("T2 what waits counts, whenever it was taken", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 60 }), (costMs, waiting) => {
-        const turns = warm(costMs, 40);
-        turn(turns, 10_000, { tiredMs: 101, offered: 1_000, costMs });
-        come(turns, 10_040, false, waiting);
-        let taken = 0;
-        while (turns.offer()) {
-          turns.take();
-          taken += 1;
+describeMutants("turns of the event loop: what is wrong is noticed", laws, [
+  mutant(
+    "T1",
+    "a rest makes no difference",
+    (options) =>
+      new (class extends LoopTurns {
+        override start(nowMs: number, round: LoopRound): void {
+          super.start(nowMs, { ...round, hasRested: false });
         }
-        expect(taken).toBe(Math.max(waiting === 0 ? 1 : 0, Math.floor(40 / costMs) - waiting));
-      }),
-    );
-  });
-
-  test("T3 few callers are all taken, however many rounds it takes to begin their calls", () => {
-    const turns = warm(5, 40);
-    let nowMs = 10_000;
-    let waiting = 0;
-    // Twenty callers, of whom each calls again as soon as it is answered, and that is at the end of a round.
-    for (let round = 0, calling = 20; round < 200; round += 1) {
-      come(turns, nowMs, false, waiting);
-      for (; calling > 0; calling -= 1) {
-        expect(turns.offer()).toBe(true);
-        turns.take();
-        waiting += 1;
+      })(options),
+  ),
+  mutant(
+    "T2",
+    "whatever comes is taken",
+    (options) =>
+      new (class extends LoopTurns {
+        override offer(priority?: Priority): boolean {
+          super.offer(priority);
+          return true;
+        }
+      })(options),
+  ),
+  mutant(
+    "T2",
+    "what waits is forgotten",
+    (options) =>
+      new (class extends LoopTurns {
+        override start(nowMs: number, round: LoopRound): void {
+          super.start(nowMs, { ...round, waiting: 0 });
+        }
+      })(options),
+  ),
+  mutant(
+    "T3",
+    "each caller counts as two",
+    (options) =>
+      new (class extends LoopTurns {
+        override offer(priority?: Priority): boolean {
+          super.offer(priority);
+          return super.offer(priority);
+        }
+      })(options),
+  ),
+  mutant(
+    "T4",
+    "nobody sees the loop stand still",
+    (options) =>
+      new (class extends LoopTurns {
+        override start(nowMs: number, round: LoopRound): void {
+          super.start(nowMs, { ...round, awayMs: 0 });
+        }
+      })(options),
+  ),
+  mutant(
+    "T4",
+    "each pause is the first one",
+    (options) =>
+      new (class extends LoopTurns {
+        override start(nowMs: number, round: LoopRound): void {
+          super.start(nowMs, { ...round, hasRested: true });
+          super.start(nowMs + 101, round);
+        }
+      })(options),
+  ),
+  mutant(
+    "T5",
+    "refusals are work on calls",
+    (options) =>
+      new (class extends LoopTurns {
+        override refuse(): void {
+          super.refuse(0);
+        }
+      })(options),
+  ),
+  mutant("T5", "a refusal costs what the first one did", (options) => {
+    let first: number | undefined;
+    return new (class extends LoopTurns {
+      override refuse(tookMs?: number): void {
+        first ??= tookMs;
+        super.refuse(first);
       }
-      for (; waiting > 0 && turns.hasRound; calling += 1) {
-        turns.begin();
-        waiting -= 1;
-      }
-      turns.end(calling * 5);
-      nowMs += calling * 5;
-    }
-    // Sixty are not few.
-    for (let round = 0; round < 50; round += 1) {
-      come(turns, nowMs, false, waiting);
-      for (let call = 0; call < 6; call += 1) {
-        if (!turns.offer()) continue;
-        turns.take();
-        waiting += 1;
-      }
-      for (let begun = 0; begun < 2; begun += 1) turns.begin();
-      waiting -= 2;
-      nowMs += 10;
-    }
-    expect(waiting).toBeLessThanOrEqual(8);
-  });
-
-  test("T4 a pause in the middle of a turn is made good for at once", () => {
-    const turns = warm(5, 40);
-    turn(turns, 10_000, { tiredMs: 101, offered: 1_000, costMs: 5 });
-    come(turns, 10_040, false, 8);
-    turns.begin();
-    come(turns, 10_060, false, 7);
-    come(turns, 11_060, false, 7);
-    let taken = 0;
-    while (turns.offer()) {
-      turns.take();
-      taken += 1;
-    }
-    expect(taken).toBe(100 - 7);
-  });
-
-  test("T5 refusals that now and then seem to take long are none the dearer", () => {
-    const turns = warm(4, 40);
-    let startMs = 10_000;
-    let refused = 0;
-    // The first ones of a process are slow, and other work comes between.
-    const refusalTold = (ms: number): number => ((refused += 1) < 6 || refused % 4 === 0 ? 8 : ms);
-    for (let at = 0; at < 60; at += 1) {
-      const how = { hasRested: false, offered: 40, costMs: 4, refusalMs: 0.05, refusalTold };
-      const { taken, endMs } = turn(turns, startMs, { ...how, ...(at === 0 && { tiredMs: 101 }) });
-      expect(taken).toBeLessThanOrEqual(12);
-      startMs = endMs;
-    }
-  });
-
-  test("T6 a round begins 10 ms of work, or one call", () => {
-    fc.assert(
-      fc.property(fc.double({ min: 0.05, max: 50, noNaN: true }), (costMs) => {
-        const turns = warm(costMs, 40);
-        come(turns, 10_000, true, 1_000);
-        let begun = 0;
-        for (; turns.hasRound && begun < 1_000; begun += 1) turns.begin();
-        expect(begun).toBeGreaterThanOrEqual(1);
-        if (begun > 1) expect(begun * costMs).toBeLessThan(10.001);
-        expect((begun + 1) * costMs).toBeGreaterThan(9.999);
-      }),
-    );
-  });
-});
+    })(options);
+  }),
+  mutant(
+    "T6",
+    "a round begins all that waits",
+    (options) =>
+      new (class extends LoopTurns {
+        override get hasRound(): boolean {
+          return true;
+        }
+      })(options),
+  ),
+  mutant(
+    "T7",
+    "all calls have one priority",
+    (options) =>
+      new (class extends LoopTurns {
+        override offer(): boolean {
+          return super.offer();
+        }
+      })(options),
+  ),
+  mutant(
+    "T7",
+    "critical calls are taken, however many they are",
+    (options) =>
+      new (class extends LoopTurns {
+        override offer(priority?: Priority): boolean {
+          return super.offer(priority) || priority === "critical";
+        }
+      })(options),
+  ),
+]);

@@ -1,3 +1,5 @@
+import type { Priority } from "./priority.ts";
+
 /** How many calls may wait for the event loop, from what the last ones cost; plain values. */
 export interface TurnOptions {
   /** Work that may wait while the loop finds no rest, in milliseconds of processor time. Default 40. */
@@ -11,8 +13,11 @@ const graceMs = 100;
 /** As many turns may wait meanwhile. */
 const burstTurns = 5;
 
-/** Measurements of cost that are remembered; before as many nothing is known. */
+/** Measurements of cost that are remembered. */
 const remembered = 8;
+
+/** With fewer nothing is known: the first calls of a process are dear. With many more, an overload would be over it. */
+const leastKnown = 2;
 
 /** Turns are measured together until they are as long, in milliseconds: clocks of processor time go by ticks of 1 to 10. */
 const leastMeasuredMs = 20;
@@ -34,11 +39,19 @@ const catchUpShare = 0.5;
 const catchUpFall = 0.75;
 const maxCatchUpMs = 1_000;
 
+/** The share of the time that calls of `batch` may fill. */
+const batchShare = 0.7;
+
 /** What {@link LoopTurns} is told as the loop comes round. */
-interface Round {
+export interface LoopRound {
+  /** Whether the loop had nothing to do before that. */
   readonly hasRested: boolean;
+  /** Time since it came round before, in milliseconds. */
   readonly awayMs: number;
+  /** Calls that were taken before and are not yet begun, */
   readonly waiting: number;
+  /** and how many of them are critical. Default 0. */
+  readonly critical?: number;
 }
 
 /**
@@ -47,7 +60,7 @@ interface Round {
  * it goes on, five times the load would make each round five times as long as the one before, faster than any latency
  * is seen, and answers would leave only after the next one. So calls are taken or turned down as they are read, no more
  * than can be worked off in a time, going by the cheapest of the last few measurements; and a round of the loop begins
- * few of those taken, the others wait. A turn is over when those have begun that its first round had. Cost is processor
+ * few of those taken, the others wait. A turn is over when as many have begun as its first round had. Cost is processor
  * time, which does not grow when the machine is busy with others.
  *
  * - T1 What had come when the loop ends a rest is taken, all of it, and five times `maxTurnMs` of work may wait in the
@@ -60,6 +73,8 @@ interface Round {
  *   than is asked of it is overloaded.
  * - T5 What refusals cost is none of the cost of calls: many of them don't make the calls that are taken fewer and fewer.
  * - T6 A round begins 10 ms of work, or one call.
+ * - T7 A call of `batch` finds room up to 70 % of the time. A critical one is turned down for critical ones alone, when
+ *   five times `maxTurnMs` of their work waits.
  *
  * Milliseconds of a monotonic clock.
  */
@@ -77,7 +92,7 @@ export class LoopTurns {
   #turnedDown = 0;
   // Of this round
   #waiting = 0;
-  #taken = 0;
+  #critical = 0;
   #begun = 0;
   #refused = 0;
   #burstMs = 0;
@@ -105,15 +120,15 @@ export class LoopTurns {
     return this.#begun === 0 || (this.#begun + 1) * this.#costMs <= roundMs;
   }
 
-  /**
-   * One more has come in this round: whether there is room for it.
-   *
-   * @param share of the time that may be filled with calls like this one; default 1
-   */
-  offer(share = 1): boolean {
+  /** One more has come in this round: whether there is room for it. */
+  offer(priority: Priority = "interactive"): boolean {
     this.#offered += 1;
-    const ahead = this.#waiting + this.#taken;
-    const hasTime = (ahead + 1) * this.#costMs <= Math.max(this.#burstMs, this.#allowedMs * share);
+    const isCritical = priority === "critical";
+    const ahead = isCritical ? this.#critical : this.#waiting;
+    const allowedMs = isCritical
+      ? this.#maxTurnMs * burstTurns
+      : this.#allowedMs * (priority === "batch" ? batchShare : 1);
+    const hasTime = (ahead + 1) * this.#costMs <= Math.max(this.#burstMs, allowedMs);
     return ahead < this.#freeCalls || hasTime;
   }
 
@@ -121,14 +136,8 @@ export class LoopTurns {
     this.#maxTurnMs = maxTurnMs;
   }
 
-  /**
-   * The loop has come round.
-   *
-   * @param hasRested whether it had nothing to do before that
-   * @param awayMs for how long it did not look for calls
-   * @param waiting calls that were taken before and are not yet begun
-   */
-  start(nowMs: number, { hasRested, awayMs, waiting }: Round): void {
+  /** The loop has come round. */
+  start(nowMs: number, { hasRested, awayMs, waiting, critical = 0 }: LoopRound): void {
     // A loop that rested had emptied its sockets; otherwise they filled since it last looked.
     if (hasRested) {
       this.#restedMs = nowMs;
@@ -138,7 +147,8 @@ export class LoopTurns {
     this.#burstMs = hasRested ? Number.POSITIVE_INFINITY : isBurst ? this.#maxTurnMs * burstTurns : 0;
     const freshMs = hasRested ? 0 : this.#catchUpMs(awayMs);
     this.#waiting = waiting;
-    this.#taken = this.#begun = this.#refused = 0;
+    this.#critical = critical;
+    this.#begun = this.#refused = 0;
     if (this.#isFirst) {
       this.#came = this.#offered;
       this.#offered = 0;
@@ -156,14 +166,21 @@ export class LoopTurns {
   }
 
   /** The call that came last was taken. */
-  take(): void {
-    this.#taken += 1;
+  take(priority: Priority = "interactive"): void {
+    this.#waiting += 1;
+    if (priority === "critical") this.#critical += 1;
     if (this.#isFirst) this.#left += 1;
   }
 
   /** A call that was taken, now or before, is begun. */
   begin(): void {
     this.#begun += 1;
+    this.#left -= 1;
+  }
+
+  /** A call that was taken ends without having begun. */
+  drop(): void {
+    this.#refused += 1;
     this.#left -= 1;
   }
 
@@ -187,7 +204,7 @@ export class LoopTurns {
     this.#costsMs[this.#nextCost] = (this.#workedMs - this.#turnedDown * refusalMs) / this.#worked;
     this.#nextCost = (this.#nextCost + 1) % remembered;
     this.#workedMs = this.#worked = this.#turnedDown = 0;
-    if (this.#costsMs.length === remembered) this.#costMs = Math.min(...this.#costsMs);
+    if (this.#costsMs.length >= leastKnown) this.#costMs = Math.min(...this.#costsMs);
   }
 
   /** Work that makes good for a time in which the loop stood still. */

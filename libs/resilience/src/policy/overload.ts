@@ -58,7 +58,7 @@ export const overloadShape = shape.object<OverloadOptions>({
       latencyMs: shape.number({
         default: degradeDefaults.latencyMs,
         max: maxMs,
-        about: "Mean latency above this scores 40.",
+        about: "Mean time that handlers take above this scores 40.",
       }),
       errorShare: shape.number({
         default: degradeDefaults.errorShare,

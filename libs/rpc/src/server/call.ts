@@ -23,6 +23,8 @@ export type RawCall = Pick<
  */
 export class ServerCall implements CallContext {
   readonly deadline: number;
+  /** When it came, in milliseconds of the load's clock. */
+  readonly cameMs: number;
   principal: Principal | undefined = undefined;
   readonly #raw: RawCall;
   readonly #plan: MethodPlan;
@@ -32,12 +34,14 @@ export class ServerCall implements CallContext {
   #metadata: ReadonlyMap<string, string> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #finished = false;
+  #workedSinceMs: number | undefined;
   #mark: FallbackAnswer | undefined;
 
   constructor(raw: RawCall, plan: MethodPlan, load: ServerLoad) {
     this.#raw = raw;
     this.#plan = plan;
     this.#load = load;
+    this.cameMs = load.nowMs;
     this.deadline = Math.min(Number(raw.getDeadline()), Date.now() + plan.timeoutMs);
   }
 
@@ -116,7 +120,15 @@ export class ServerCall implements CallContext {
     if (remainingMs <= longestTimerMs) this.#timer = setTimeout(() => onLate(deadlinePassed()), remainingMs);
   }
 
+  /** Its handler begins. */
+  work(): void {
+    this.#workedSinceMs = this.#load.nowMs;
+    // A handler may go on for long after its caller has gone; that it is slow has to be known by then.
+    this.#raw.on("cancelled", () => this.#measure());
+  }
+
   finish(): void {
+    this.#measure();
     this.#finished = true;
     clearTimeout(this.#timer);
   }
@@ -124,6 +136,13 @@ export class ServerCall implements CallContext {
   /** Tells the handler to stop. */
   abort(reason: WeftError): void {
     this.#controller?.abort(reason);
+  }
+
+  /** Tells once what the handler took. */
+  #measure(): void {
+    if (this.#workedSinceMs === undefined) return;
+    this.#load.worked(this.#plan, this.#load.nowMs - this.#workedSinceMs, this.givenUp === undefined);
+    this.#workedSinceMs = undefined;
   }
 
   #onCancelled(): void {

@@ -10,7 +10,7 @@ import {
   type Priority,
 } from "@weft/resilience";
 import type { MethodPlan } from "./plan.ts";
-import { ProcessTurns } from "./turns.ts";
+import { ProcessTurns, type Start } from "./turns.ts";
 
 /** How a server is doing. */
 export interface ServerStats {
@@ -23,15 +23,13 @@ export interface ServerStats {
   /** From 0 to 100; see {@link DegradeScore}. */
   readonly score: number;
   readonly degraded: boolean;
-  /** Over the last second with calls: mean time of unary calls from their beginning in milliseconds, share of failed calls, and share of
-   * the time that the processor was busy. */
+  /** Over the last second with calls: mean time that handlers took for unary calls in milliseconds, share of failed
+   * calls, and share of the time that the processor was busy. */
   readonly latencyMs: number;
   readonly errorShare: number;
   readonly cpuShare: number;
 }
 
-/** The share of the time of a turn that has to be left for calls of `batch`. */
-const batchShare = 0.7;
 /** How often the score is made up, in milliseconds; not at all while there are no calls. */
 const measureEveryMs = 1_000;
 /** Busier than this, a process is slow by its own doing. */
@@ -72,6 +70,11 @@ export class ServerLoad {
     this.#pressedCpuShare = overload.pressedCpuShare ?? overloadDefaults.pressedCpuShare;
   }
 
+  /** Milliseconds of a monotonic clock. */
+  get nowMs(): number {
+    return this.#clock.monotonic();
+  }
+
   /** Whether handlers should do less than they could. */
   get degraded(): boolean {
     return this.#score.degraded;
@@ -100,19 +103,24 @@ export class ServerLoad {
     this.#arm();
     this.#calls += 1;
     const isUnary = plan.method.methodKind === "unary";
-    if (!this.#turns.offer(priority === "batch" ? batchShare : 1) && priority !== "critical") {
+    if (!this.#turns.offer(priority)) {
       this.#admission.refuse(priority);
       return this.#refused(plan, "event loop");
     }
     const taken = isUnary ? this.#admission.tryCall(priority, nowMs) : this.#admission.tryStream(priority, nowMs);
     if (!taken) return this.#refused(plan, "concurrency");
-    this.#turns.take();
+    this.#turns.take(priority);
     return true;
   }
 
   /** Sets off a call that was taken, when its turn comes. */
-  begin(priority: Priority, start: () => void): void {
+  begin(priority: Priority, start: Start): void {
     this.#turns.begin(priority, start);
+  }
+
+  /** Sets off all calls that wait for their turn. */
+  beginAll(): void {
+    this.#turns.beginAll();
   }
 
   /** What a handler took for a call. @param isComplete false for one that was given up */
@@ -153,6 +161,8 @@ export class ServerLoad {
     this.#measuredMs = this.#clock.monotonic();
     this.#utilization = performance.eventLoopUtilization();
     this.#cpu = process.cpuUsage();
+    // Of calls whose handlers went on after the last look.
+    this.#errors = this.#answered = this.#tookMs = 0;
     this.#timer = setInterval(() => this.#measure(), measureEveryMs).unref();
   }
 

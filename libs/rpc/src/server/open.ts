@@ -31,7 +31,7 @@ import { reflectionOf } from "./reflection.ts";
 import { serve, type ServeOptions } from "./serve.ts";
 import { Sockets } from "./sockets.ts";
 import { compileRules } from "./validate.ts";
-import { type CallInfo, type CallLog, CallWatch, type RunningCall } from "./watch.ts";
+import { type CallInfo, type CallLog, CallWatch } from "./watch.ts";
 
 export interface ServerOptions {
   /** Address of the interface to listen on. */
@@ -92,10 +92,7 @@ export async function openServer(options: ServerOptions): Promise<RpcServer> {
     if (serverFaults.has(info.code)) load.failed();
     options.onCall?.(info);
   };
-  const onWorked = ({ plan, call }: RunningCall, durationMs: number): void => {
-    load.worked(plan, durationMs, call.givenUp === undefined);
-  };
-  const watch = new CallWatch({ clock, log: options.log, onCall, onWorked });
+  const watch = new CallWatch({ clock, log: options.log, onCall });
   const server = new Server({
     ...channelOptionsOf(connections),
     "grpc.max_receive_message_length": maxMessageBytes,
@@ -173,6 +170,8 @@ class GrpcServer implements RpcServer {
     using _ended = this.#sockets.cutEnded();
     const force = (): void => {
       this.#watch.endAll();
+      // So that those who wait for their turn are told, too.
+      this.#load.beginAll();
       // One turn, so that the last statuses leave before the connections are cut.
       setImmediate(() => {
         this.#server.forceShutdown();

@@ -2,11 +2,14 @@ import { once } from "node:events";
 import { connect, constants } from "node:http2";
 import { Client, credentials, Metadata, type StatusObject } from "@grpc/grpc-js";
 import { Health } from "@weft/contracts/grpc";
+import { ManualClock } from "@weft/kit";
 import type { Decision } from "@weft/resilience";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type CallContext, type CallInfo, createClient, openServer } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
 import { collect, errorFrom, openEcho, until } from "../testing/harness.ts";
+import { ServerLoad } from "./load.ts";
+import { planOf } from "./plan.ts";
 
 /** No room for anybody but the health service. */
 const full = { concurrency: { minLimit: 0, maxLimit: 0 } } as const;
@@ -167,6 +170,39 @@ test("what waited until its deadline is not begun", async () => {
     expect(codes.slice(1)).toEqual(["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"]);
   } finally {
     session.destroy();
+  }
+});
+
+test("a handler that goes on after its caller has gone is known to be slow by then", async () => {
+  const late = Promise.withResolvers<void>();
+  await using echo = await openEcho({ say: () => late.promise.then(() => ({})) });
+  const client = createClient(EchoService, echo.transport);
+  expect(await errorFrom(client.say({}, { timeoutMs: 200 }))).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  await until(() => echo.server.stats.latencyMs > 150, 20_000);
+  late.resolve();
+});
+
+test("what ended while nobody looked says nothing of the calls that come later", () => {
+  vi.useFakeTimers();
+  try {
+    const clock = new ManualClock();
+    using load = new ServerLoad({ name: "s", clock, onDecision: undefined, overload: {} });
+    const [method] = EchoService.methods;
+    if (method === undefined) throw new Error("no method");
+    const plan = planOf(method, undefined);
+    const call = (): void => {
+      load.take(plan, "interactive");
+      load.ended("interactive");
+    };
+    call();
+    vi.advanceTimersByTime(5_000);
+    for (let at = 0; at < 10; at += 1) load.failed();
+    load.worked(plan, 60_000, true);
+    call();
+    vi.advanceTimersByTime(1_000);
+    expect(load.stats).toMatchObject({ latencyMs: 0, errorShare: 0 });
+  } finally {
+    vi.useRealTimers();
   }
 });
 

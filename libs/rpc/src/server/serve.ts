@@ -109,7 +109,10 @@ function responseStreaming(plan: MethodPlan, options: ServeOptions): handleServe
     );
 }
 
-/** Begins a call when its turn comes, or ends it by then. Protocol services don't wait for a turn. */
+/**
+ * Begins a call when its turn comes, or ends it by then. One that came before the server began to drain is in flight,
+ * unless it has no end. Protocol services don't wait for a turn.
+ */
 function inTurn(
   raw: RawCall,
   plan: MethodPlan,
@@ -118,11 +121,14 @@ function inTurn(
   begin: (call: ServerCall) => void,
 ): void {
   const call = new ServerCall(raw, plan, load);
-  const start = (): void => {
-    if (watch.draining) return end(watch.refused(plan, call));
+  if (watch.draining) return end(watch.refused(plan, call));
+  const start = (): boolean => {
     const { lost } = call;
-    if (lost === undefined) begin(call);
-    else end(watch.unworked(plan, call, lost));
+    const isRefused = watch.ended || (watch.draining && plan.endless);
+    if (isRefused) end(watch.refused(plan, call));
+    else if (lost !== undefined) end(watch.unworked(plan, call, lost));
+    else begin(call);
+    return !isRefused && lost === undefined;
   };
   if (plan.governed) load.begin(call.priority, start);
   else start();
@@ -166,7 +172,10 @@ async function answer(
 /** The handler, for a caller who may call it as far as can be told without the request. */
 function admit(plan: MethodPlan, { tokens }: ServeOptions, call: ServerCall): Invoke | Promise<Invoke> {
   const { handler = unbuilt(plan) } = plan;
-  const invoke: Invoke = (request, context) => Reflect.apply(handler, undefined, [request, context]);
+  const invoke: Invoke = (request, context) => {
+    if (plan.method.methodKind === "unary") call.work();
+    return Reflect.apply(handler, undefined, [request, context]);
+  };
   if (!plan.governed) return invoke;
   const verified = tokens?.verify(call.authorization);
   if (verified instanceof Promise) {

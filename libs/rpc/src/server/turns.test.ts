@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { expect, test } from "vitest";
-import { createClient } from "../index.ts";
+import { createClient, type ServerOptions } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
 import { type EchoFixture, openEcho, until } from "../testing/harness.ts";
 
@@ -12,7 +12,7 @@ function compute(ms: number): void {
 const loops = (): number => performance.nodeTiming.uvMetricsInfo.loopCount;
 
 /** A server whose calls compute for 5 ms, and which knows that. */
-async function openBusy(onBegun: (text: string) => void): Promise<EchoFixture> {
+async function openBusy(onBegun: (text: string) => void, options: Partial<ServerOptions> = {}): Promise<EchoFixture> {
   let isKnown = false;
   const echo = await openEcho(
     {
@@ -22,7 +22,7 @@ async function openBusy(onBegun: (text: string) => void): Promise<EchoFixture> {
         return {};
       },
     },
-    { overload: { turns: { maxTurnMs: 60_000 } } },
+    { overload: { turns: { maxTurnMs: 60_000 } }, ...options },
   );
   const client = createClient(EchoService, echo.transport);
   for (let at = 0; at < 60; at += 1) await client.say({});
@@ -63,4 +63,40 @@ test("what is given up while it waits for its turn is not begun", async () => {
   await Promise.all(calls);
   await until(() => echo.server.stats.inFlight === 0);
   expect(begun).toBeLessThan(50);
+}, 60_000);
+
+/** A hundred calls of which the first has begun. */
+async function openFull(options: Partial<ServerOptions> = {}) {
+  let begun = 0;
+  const echo = await openBusy(() => (begun += 1), options);
+  const client = createClient(EchoService, echo.transport);
+  const calls = Array.from({ length: 100 }, () =>
+    client.say({}).then(
+      () => "OK",
+      () => "failed",
+    ),
+  );
+  await until(() => begun > 0);
+  return { echo, calls, begun: () => begun };
+}
+
+test("calls that wait for their turn are in flight, and answered while the server drains", async () => {
+  const { echo, calls, begun } = await openFull();
+  await using _ = echo;
+  const drained = echo.server.drain(new AbortController().signal);
+  expect(begun()).toBeLessThan(100);
+  expect(new Set(await Promise.all(calls))).toEqual(new Set(["OK"]));
+  await drained;
+}, 60_000);
+
+test("when its patience is over, those that wait are told, and none of them begins", async () => {
+  const codes: string[] = [];
+  const { echo, calls, begun } = await openFull({ onCall: ({ code }) => codes.push(code) });
+  await using _ = echo;
+  codes.length = 0;
+  const atOnce = begun();
+  await echo.server.drain(AbortSignal.abort());
+  expect(begun()).toBe(atOnce);
+  expect(codes.filter((code) => code === "UNAVAILABLE").length).toBeGreaterThanOrEqual(100 - atOnce);
+  expect(await Promise.all(calls)).toContain("failed");
 }, 60_000);

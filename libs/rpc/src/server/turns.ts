@@ -4,6 +4,9 @@ import { LoopTurns, type Priority, type TurnOptions } from "@weft/resilience";
 /** An event loop that waited for less than this, in milliseconds, had no rest: it always looks once. */
 const restMs = 1;
 
+/** Begins a call whose turn has come. @returns false when it ends without: nobody waits for it any more */
+export type Start = () => boolean;
+
 /**
  * {@link LoopTurns} of this process' own event loop, for whoever takes calls in it. A round goes from the first call that
  * the loop meets to the end of all that it set off. What waits goes on in the next one, so that in between timers go off,
@@ -12,13 +15,13 @@ const restMs = 1;
 export class ProcessTurns {
   readonly #turns: LoopTurns;
   // Calls that wait for their turn
-  readonly #critical: (() => void)[] = [];
-  readonly #others: (() => void)[] = [];
+  readonly #critical: Start[] = [];
+  readonly #others: Start[] = [];
   #inRound = false;
   #isArmed = false;
   #cpu: NodeJS.CpuUsage | undefined;
-  /** When the loop last had looked for calls. */
-  #lookedMs = 0;
+  /** When this round, or the one before, began. */
+  #cameMs = 0;
   // As the last round ended
   #idleMs = 0;
   #loops = 0;
@@ -36,19 +39,17 @@ export class ProcessTurns {
 
   /**
    * One more call has come: whether there is room for it. Whoever asks goes on to {@link take} or {@link refuse} it.
-   *
-   * @param share see {@link LoopTurns.offer}
    */
-  offer(share?: number): boolean {
+  offer(priority: Priority): boolean {
     if (!this.#inRound) this.#comeRound();
     if (this.#refusedMs !== undefined) this.#turns.refuse(performance.now() - this.#refusedMs);
     this.#refusedMs = undefined;
-    return this.#turns.offer(share);
+    return this.#turns.offer(priority);
   }
 
   /** The call that came last is taken: {@link begin} is next, or {@link begun}. */
-  take(): void {
-    this.#turns.take();
+  take(priority: Priority): void {
+    this.#turns.take(priority);
   }
 
   /** The call that came last is turned down. What that takes is the time until the next one comes in the same round. */
@@ -62,14 +63,25 @@ export class ProcessTurns {
   }
 
   /** Sets off a call that was taken: at once while this round has time for it, else in one of the next. */
-  begin(priority: Priority, start: () => void): void {
+  begin(priority: Priority, start: Start): void {
     if (!this.#inRound) this.#comeRound();
-    if (this.#waits === 0 && this.#turns.hasRound) {
-      this.#turns.begin();
-      return start();
-    }
+    if (this.#waits === 0 && this.#turns.hasRound) return this.#setOff(start);
     // Those that are not critical keep their order, or the least important would wait for ever.
     (priority === "critical" ? this.#critical : this.#others).push(start);
+  }
+
+  /** Sets off all that waits. */
+  beginAll(): void {
+    for (let start = this.#next(); start !== undefined; start = this.#next()) this.#setOff(start);
+  }
+
+  #setOff(start: Start): void {
+    if (start()) this.#turns.begin();
+    else this.#turns.drop();
+  }
+
+  #next(): Start | undefined {
+    return this.#critical.shift() ?? this.#others.shift();
   }
 
   get #waits(): number {
@@ -81,8 +93,9 @@ export class ProcessTurns {
     const nowMs = performance.now();
     const { idleTime, uvMetricsInfo } = performance.nodeTiming;
     const hasRested = idleTime - this.#idleMs >= restMs;
-    const awayMs = (nowMs - this.#lookedMs) / Math.max(1, uvMetricsInfo.loopCount - this.#loops);
-    this.#turns.start(nowMs, { hasRested, awayMs, waiting: this.#waits });
+    const awayMs = (nowMs - this.#cameMs) / Math.max(1, uvMetricsInfo.loopCount - this.#loops);
+    this.#cameMs = nowMs;
+    this.#turns.start(nowMs, { hasRested, awayMs, waiting: this.#waits, critical: this.#critical.length });
     this.#cpu = process.threadCpuUsage();
     this.#arm();
   }
@@ -99,12 +112,10 @@ export class ProcessTurns {
     if (!this.#inRound) this.#comeRound();
     if (this.#refusedMs !== undefined) this.#turns.refuse();
     this.#refusedMs = undefined;
-    this.#lookedMs = performance.now();
     while (this.#turns.hasRound) {
-      const start = this.#critical.shift() ?? this.#others.shift();
+      const start = this.#next();
       if (start === undefined) return;
-      this.#turns.begin();
-      start();
+      this.#setOff(start);
     }
   }
 

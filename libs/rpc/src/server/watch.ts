@@ -25,9 +25,6 @@ export interface CallInfo {
 export interface RunningCall {
   readonly plan: MethodPlan;
   readonly call: ServerCall;
-  readonly startedAt: number;
-  /** False for one that no handler will see. */
-  readonly isWorked: boolean;
   /** Ends it with an error now, whatever its handler does. */
   readonly end: (error: WeftError) => void;
 }
@@ -36,8 +33,6 @@ export interface WatchOptions {
   readonly clock: Clock;
   readonly log: CallLog | undefined;
   readonly onCall: ((info: CallInfo) => void) | undefined;
-  /** A call has ended that a handler saw. */
-  readonly onWorked: (call: RunningCall, durationMs: number) => void;
 }
 
 /** Knows every call that runs: counts, logs, measures and drains them. */
@@ -46,22 +41,26 @@ export class CallWatch {
   readonly #clock: Clock;
   readonly #log: CallLog | undefined;
   readonly #onCall: ((info: CallInfo) => void) | undefined;
-  readonly #onWorked: WatchOptions["onWorked"];
   #draining = false;
+  #ended = false;
 
-  constructor({ clock, log, onCall, onWorked }: WatchOptions) {
+  constructor({ clock, log, onCall }: WatchOptions) {
     this.#clock = clock;
     this.#log = log;
     this.#onCall = onCall;
-    this.#onWorked = onWorked;
   }
 
   get draining(): boolean {
     return this.#draining;
   }
 
+  /** Whether all calls were ended: none begins any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   begin(plan: MethodPlan, call: ServerCall, end: (error: WeftError) => void): RunningCall {
-    const running = { plan, call, startedAt: this.#clock.monotonic(), isWorked: true, end };
+    const running = { plan, call, end };
     this.#running.add(running);
     return running;
   }
@@ -74,6 +73,7 @@ export class CallWatch {
 
   /** Ends everything that is left. */
   endAll(): void {
+    this.#ended = true;
     for (const running of this.#running) running.end(draining());
   }
 
@@ -102,8 +102,7 @@ export class CallWatch {
 
   /** The answer to a call that no handler will see. */
   unworked(plan: MethodPlan, call: ServerCall, error: WeftError): WireStatus {
-    const startedAt = this.#clock.monotonic();
-    return this.failed({ plan, call, startedAt, isWorked: false, end: () => undefined }, error);
+    return this.failed({ plan, call, end: () => undefined }, error);
   }
 
   /** A call was refused before it was looked at. */
@@ -113,9 +112,8 @@ export class CallWatch {
 
   #finished(running: RunningCall, code: Code | "OK", thrown?: unknown): void {
     this.#running.delete(running);
-    const { plan, call, startedAt } = running;
-    const durationMs = this.#clock.monotonic() - startedAt;
-    if (running.isWorked) this.#onWorked(running, durationMs);
+    const { plan, call } = running;
+    const durationMs = this.#clock.monotonic() - call.cameMs;
     this.#onCall?.({ method: plan.name, kind: plan.method.methodKind, code, durationMs });
     const level = code === "INTERNAL" || code === "DATA_LOSS" ? "error" : code === "UNKNOWN" ? "warn" : "debug";
     if (this.#log === undefined || this.#log.isLevelEnabled?.(level) === false) return;
