@@ -1,78 +1,7 @@
 import type { Law } from "@weft/kit/testing";
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Priority } from "./priority.ts";
-import type { LoopTurns, TurnOptions } from "./turns.ts";
-
-interface Offer {
-  readonly offered: number;
-  readonly costMs: number;
-  /** For so long the loop has not rested; it has just now when that is left out. */
-  readonly tiredMs?: number;
-  /** Calls that came in the turn before then. Default more than a few. */
-  readonly before?: number;
-  readonly priority?: Priority;
-  /** Default: unless it is tired. */
-  readonly hasRested?: boolean;
-  /** Default 0. */
-  readonly refusalMs?: number;
-  /** What is measured of that. */
-  readonly refusalTold?: (refusalMs: number) => number;
-}
-
-/** When the loop last came round. */
-const lastMs = new WeakMap<LoopTurns, number>();
-
-function come(turns: LoopTurns, nowMs: number, hasRested: boolean, waiting = 0): void {
-  turns.start(nowMs, { hasRested, awayMs: hasRested ? 0 : nowMs - (lastMs.get(turns) ?? nowMs), waiting });
-  lastMs.set(turns, nowMs);
-}
-
-/** A turn of one round that takes all it may of `offered` calls; each costs `costMs`. What it took, and when it ended. */
-function turn(turns: LoopTurns, startMs: number, how: Offer) {
-  if (how.tiredMs !== undefined) {
-    come(turns, startMs - how.tiredMs, true);
-    for (let call = 0; call < (how.before ?? 1_000); call += 1) turns.offer();
-  }
-  come(turns, startMs, how.hasRested ?? how.tiredMs === undefined);
-  const { refusalMs = 0 } = how;
-  let taken = 0;
-  let workedMs = 0;
-  for (let call = 0; call < how.offered; call += 1) {
-    if (!turns.offer(how.priority)) {
-      workedMs += refusalMs;
-      turns.refuse(how.refusalTold?.(refusalMs) ?? refusalMs);
-      continue;
-    }
-    turns.take();
-    turns.begin();
-    taken += 1;
-    workedMs += how.costMs;
-  }
-  turns.end(workedMs);
-  return { taken, endMs: startMs + workedMs };
-}
-
-/** Something to hold the laws against. */
-export interface Subject extends AsyncDisposable {
-  readonly open: (options?: TurnOptions) => LoopTurns;
-  /** One that knows what calls cost. */
-  readonly warm: (costMs: number, maxTurnMs: number) => LoopTurns;
-}
-
-export function subjectOf(open: Subject["open"]): Subject {
-  return {
-    open,
-    warm: (costMs, maxTurnMs) => warmed(open({ maxTurnMs }), costMs),
-    [Symbol.asyncDispose]: async () => {},
-  };
-}
-
-function warmed(turns: LoopTurns, costMs: number): LoopTurns {
-  const offered = Math.max(2, Math.ceil(20 / costMs) + 1);
-  for (let at = 0; at < 8; at += 1) turn(turns, at * 1_000, { offered, costMs });
-  return turns;
-}
+import { come, type Subject, turn } from "./turn-subject.ts";
 
 /** The laws of turns by number; see {@link LoopTurns}. */
 export const laws: readonly Law<Subject>[] = [
@@ -334,6 +263,34 @@ export const laws: readonly Law<Subject>[] = [
     },
   },
   {
+    title: "T6 a round ends a hundred calls that nobody waits for any more, and goes on with them in the next",
+    run: async ({ warm }) => {
+      const turns = warm(4, 40);
+      come(turns, 10_000, true, 1_000);
+      let dropped = 0;
+      for (; turns.hasRound && dropped < 1_000; dropped += 1) turns.drop();
+      expect(dropped).toBeGreaterThanOrEqual(100);
+      expect(dropped).toBeLessThanOrEqual(101);
+    },
+  },
+  {
+    title: "T2 a first round that is long is enough to know what calls cost",
+    run: async ({ open }) => {
+      const turns = open({ maxTurnMs: 40 });
+      come(turns, 10_000, true);
+      for (let call = 0; call < 300 && turns.offer(); call += 1) {
+        turns.take();
+        turns.begin();
+      }
+      turns.end(1_200);
+      // That the loop was away for so long was its own doing.
+      come(turns, 11_200, false);
+      let taken = 0;
+      for (; taken < 1_000 && turns.offer(); taken += 1) turns.take();
+      expect(taken).toBe(10);
+    },
+  },
+  {
     title: "T6 a round begins 10 ms of work, or one call",
     run: async ({ warm }) => {
       fc.assert(
@@ -346,6 +303,36 @@ export const laws: readonly Law<Subject>[] = [
           if (begun > 1) expect(begun * costMs).toBeLessThan(10.001);
           expect((begun + 1) * costMs).toBeGreaterThan(9.999);
         }),
+      );
+    },
+  },
+  {
+    title: "T7 a critical call is taken where any other is",
+    run: async ({ warm }) => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.record({ awayMs: fc.integer({ min: 1, max: 3_000 }), offered: fc.nat({ max: 100 }) }), {
+            maxLength: 20,
+          }),
+          (rounds) => {
+            const turns = warm(4, 40);
+            let nowMs = 10_000;
+            let waiting = 0;
+            for (const { awayMs, offered } of [{ awayMs: 101, offered: 50 }, ...rounds]) {
+              nowMs += awayMs;
+              turns.start(nowMs, { hasRested: awayMs % 7 === 0, awayMs, waiting });
+              for (let call = 0; call < offered; call += 1) {
+                const isTaken = turns.offer();
+                if (isTaken) expect(turns.offer("critical")).toBe(true);
+                if (!isTaken) continue;
+                turns.take();
+                waiting += 1;
+              }
+              for (; waiting > 0 && turns.hasRound; waiting -= 1) turns.begin();
+              turns.end(8);
+            }
+          },
+        ),
       );
     },
   },

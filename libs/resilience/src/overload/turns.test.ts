@@ -1,6 +1,7 @@
 import { describeLaws, describeMutants, type Mutant } from "@weft/kit/testing";
 import type { Priority } from "./priority.ts";
-import { laws, type Subject, subjectOf } from "./turn-laws.ts";
+import { laws } from "./turn-laws.ts";
+import { type Subject, subjectOf } from "./turn-subject.ts";
 import { type LoopRound, LoopTurns } from "./turns.ts";
 
 describeLaws("turns of the event loop", laws, async () => subjectOf((options) => new LoopTurns(options)));

@@ -28,6 +28,9 @@ const rememberedRefusals = 31;
 /** Work that a round of the loop begins, in milliseconds: answers leave, and others are looked for, after each round. */
 const roundMs = 10;
 
+/** What the end of a call takes that has not begun, about, in milliseconds. */
+const dropMs = 0.1;
+
 /** As many calls may wait, whatever they cost, when no more came in the turn before. */
 const few = 20;
 
@@ -72,9 +75,9 @@ export interface LoopRound {
  *   the loop rests again one second is granted so, which is four with what falls off: a machine that always gives less
  *   than is asked of it is overloaded.
  * - T5 What refusals cost is none of the cost of calls: many of them don't make the calls that are taken fewer and fewer.
- * - T6 A round begins 10 ms of work, or one call.
+ * - T6 A round begins 10 ms of work, or one call, and ends a hundred that nobody waits for any more.
  * - T7 A call of `batch` finds room up to 70 % of the time. A critical one is turned down for critical ones alone, when
- *   five times `maxTurnMs` of their work waits.
+ *   five times `maxTurnMs` of their work waits, and never where another is taken.
  *
  * Milliseconds of a monotonic clock.
  */
@@ -94,6 +97,7 @@ export class LoopTurns {
   #waiting = 0;
   #critical = 0;
   #begun = 0;
+  #dropped = 0;
   #refused = 0;
   #burstMs = 0;
   // Of this turn
@@ -117,7 +121,8 @@ export class LoopTurns {
 
   /** Whether this round may begin one more call. */
   get hasRound(): boolean {
-    return this.#begun === 0 || (this.#begun + 1) * this.#costMs <= roundMs;
+    const nextMs = this.#begun === 0 ? 0 : (this.#begun + 1) * this.#costMs;
+    return nextMs + this.#dropped * dropMs <= roundMs;
   }
 
   /** One more has come in this round: whether there is room for it. */
@@ -126,7 +131,7 @@ export class LoopTurns {
     const isCritical = priority === "critical";
     const ahead = isCritical ? this.#critical : this.#waiting;
     const allowedMs = isCritical
-      ? this.#maxTurnMs * burstTurns
+      ? Math.max(this.#allowedMs, this.#maxTurnMs * burstTurns)
       : this.#allowedMs * (priority === "batch" ? batchShare : 1);
     const hasTime = (ahead + 1) * this.#costMs <= Math.max(this.#burstMs, allowedMs);
     return ahead < this.#freeCalls || hasTime;
@@ -148,7 +153,7 @@ export class LoopTurns {
     const freshMs = hasRested ? 0 : this.#catchUpMs(awayMs);
     this.#waiting = waiting;
     this.#critical = critical;
-    this.#begun = this.#refused = 0;
+    this.#begun = this.#dropped = this.#refused = 0;
     if (this.#isFirst) {
       this.#came = this.#offered;
       this.#offered = 0;
@@ -180,7 +185,7 @@ export class LoopTurns {
 
   /** A call that was taken ends without having begun. */
   drop(): void {
-    this.#refused += 1;
+    this.#dropped += 1;
     this.#left -= 1;
   }
 
@@ -196,20 +201,26 @@ export class LoopTurns {
   end(workedMs: number): void {
     this.#workedMs += workedMs;
     this.#worked += this.#begun;
-    this.#turnedDown += this.#refused;
+    this.#turnedDown += this.#refused + this.#dropped;
     if (this.#workedMs < leastMeasuredMs || this.#worked === 0) return;
     this.#refusalMs = middleOf(this.#refusalsMs);
+    // However dear its first calls are, a process that began so many at once must not begin more.
+    const isLong = this.#workedMs >= this.#maxTurnMs * burstTurns;
     // A refusal costs less than a call that is taken, so less than either on average.
     const refusalMs = Math.min(this.#refusalMs, this.#workedMs / (this.#worked + this.#turnedDown));
     this.#costsMs[this.#nextCost] = (this.#workedMs - this.#turnedDown * refusalMs) / this.#worked;
     this.#nextCost = (this.#nextCost + 1) % remembered;
     this.#workedMs = this.#worked = this.#turnedDown = 0;
-    if (this.#costsMs.length >= leastKnown) this.#costMs = Math.min(...this.#costsMs);
+    const isKnown = this.#costsMs.length >= leastKnown || isLong;
+    if (isKnown) this.#costMs = Math.min(...this.#costsMs);
   }
 
   /** Work that makes good for a time in which the loop stood still. */
   #catchUpMs(awayMs: number): number {
-    const stoodMs = awayMs - this.#begun * this.#costMs - this.#refused * this.#refusalMs;
+    // Its own calls may be why.
+    if (this.#costMs === 0) return 0;
+    const workMs = this.#begun * this.#costMs + this.#refused * this.#refusalMs + this.#dropped * dropMs;
+    const stoodMs = awayMs - workMs;
     if (stoodMs <= graceMs) return 0;
     const freshMs = Math.min(stoodMs * catchUpShare, maxCatchUpMs - this.#grantedMs);
     this.#grantedMs += freshMs;

@@ -35,6 +35,7 @@ export class ServerCall implements CallContext {
   #timer: NodeJS.Timeout | undefined;
   #finished = false;
   #workedSinceMs: number | undefined;
+  #toldMs: number | undefined;
   #mark: FallbackAnswer | undefined;
 
   constructor(raw: RawCall, plan: MethodPlan, load: ServerLoad) {
@@ -124,11 +125,11 @@ export class ServerCall implements CallContext {
   work(): void {
     this.#workedSinceMs = this.#load.nowMs;
     // A handler may go on for long after its caller has gone; that it is slow has to be known by then.
-    this.#raw.on("cancelled", () => this.#measure());
+    this.#raw.on("cancelled", () => this.#measure(false));
   }
 
   finish(): void {
-    this.#measure();
+    this.#measure(true);
     this.#finished = true;
     clearTimeout(this.#timer);
   }
@@ -138,11 +139,13 @@ export class ServerCall implements CallContext {
     this.#controller?.abort(reason);
   }
 
-  /** Tells once what the handler took. */
-  #measure(): void {
+  /** Tells what the handler took: when its caller has gone, and at its end. */
+  #measure(isOver: boolean): void {
     if (this.#workedSinceMs === undefined) return;
-    this.#load.worked(this.#plan, this.#load.nowMs - this.#workedSinceMs, this.givenUp === undefined);
-    this.#workedSinceMs = undefined;
+    const tookMs = this.#load.nowMs - this.#workedSinceMs;
+    this.#load.worked(this.#plan, { tookMs, toldMs: this.#toldMs, isComplete: this.givenUp === undefined });
+    this.#toldMs = tookMs;
+    if (isOver) this.#workedSinceMs = undefined;
   }
 
   #onCancelled(): void {

@@ -30,6 +30,15 @@ export interface ServerStats {
   readonly cpuShare: number;
 }
 
+/** What a handler took for a call, in milliseconds. */
+interface Worked {
+  readonly tookMs: number;
+  /** Of that, what was told before. */
+  readonly toldMs?: number | undefined;
+  /** False for one that was given up. */
+  readonly isComplete: boolean;
+}
+
 /** How often the score is made up, in milliseconds; not at all while there are no calls. */
 const measureEveryMs = 1_000;
 /** Busier than this, a process is slow by its own doing. */
@@ -123,12 +132,14 @@ export class ServerLoad {
     this.#turns.beginAll();
   }
 
-  /** What a handler took for a call. @param isComplete false for one that was given up */
-  worked(plan: MethodPlan, tookMs: number, isComplete: boolean): void {
+  /**
+   * What a handler took for a call; once more when it goes on after its caller has gone.
+   */
+  worked(plan: MethodPlan, { tookMs, toldMs, isComplete }: Worked): void {
     if (plan.method.methodKind !== "unary" || !plan.governed) return;
-    this.#answered += 1;
-    this.#tookMs += tookMs;
-    this.#admission.measure({ method: plan.name, tookMs, isComplete }, this.#clock.monotonic());
+    if (toldMs === undefined) this.#answered += 1;
+    this.#tookMs += tookMs - (toldMs ?? 0);
+    this.#admission.measure({ method: plan.name, tookMs, isComplete }, this.nowMs);
   }
 
   /** A unary call that was taken is off the wire, whatever became of it. */

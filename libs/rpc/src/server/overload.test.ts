@@ -197,7 +197,7 @@ test("what ended while nobody looked says nothing of the calls that come later",
     call();
     vi.advanceTimersByTime(5_000);
     for (let at = 0; at < 10; at += 1) load.failed();
-    load.worked(plan, 60_000, true);
+    load.worked(plan, { tookMs: 60_000, isComplete: true });
     call();
     vi.advanceTimersByTime(1_000);
     expect(load.stats).toMatchObject({ latencyMs: 0, errorShare: 0 });

@@ -4,6 +4,9 @@ import { LoopTurns, type Priority, type TurnOptions } from "@weft/resilience";
 /** An event loop that waited for less than this, in milliseconds, had no rest: it always looks once. */
 const restMs = 1;
 
+/** After as many critical calls one of the others goes, so that they don't wait for ever. */
+const mostInARow = 8;
+
 /** Begins a call whose turn has come. @returns false when it ends without: nobody waits for it any more */
 export type Start = () => boolean;
 
@@ -17,6 +20,8 @@ export class ProcessTurns {
   // Calls that wait for their turn
   readonly #critical: Start[] = [];
   readonly #others: Start[] = [];
+  /** Critical ones since the last other one. */
+  #inARow = 0;
   #inRound = false;
   #isArmed = false;
   #cpu: NodeJS.CpuUsage | undefined;
@@ -81,7 +86,10 @@ export class ProcessTurns {
   }
 
   #next(): Start | undefined {
-    return this.#critical.shift() ?? this.#others.shift();
+    const isOthersTurn = this.#inARow >= mostInARow && this.#others.length > 0;
+    const start = isOthersTurn ? undefined : this.#critical.shift();
+    this.#inARow = start === undefined ? 0 : this.#inARow + 1;
+    return start ?? this.#others.shift();
   }
 
   get #waits(): number {
