@@ -38,7 +38,7 @@ const laws = [
           expect(world.ejected().has(picked.facts.id)).toBe(false);
         });
       }),
-      { numRuns: 40 },
+      { numRuns: 120 },
     );
   }),
   law<Make>("C2 as long as anybody is connected, there is somebody to take a call", (make) => {
