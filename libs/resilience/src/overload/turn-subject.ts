@@ -22,7 +22,7 @@ const lastMs = new WeakMap<LoopTurns, number>();
 
 /** Brings the loop round. */
 export function come(turns: LoopTurns, nowMs: number, hasRested: boolean, waiting = 0): void {
-  turns.start(nowMs, { hasRested, awayMs: hasRested ? 0 : nowMs - (lastMs.get(turns) ?? nowMs), waiting });
+  turns.start(nowMs, { hasRested, awayMs: nowMs - (lastMs.get(turns) ?? nowMs), waiting });
   lastMs.set(turns, nowMs);
 }
 
@@ -49,6 +49,13 @@ export function turn(turns: LoopTurns, startMs: number, how: Offer) {
   }
   turns.end(workedMs);
   return { taken, endMs: startMs + workedMs };
+}
+
+/** Takes calls while there is room; how many, a thousand at most. */
+export function fill(turns: LoopTurns, priority?: Priority): number {
+  let taken = 0;
+  for (; taken < 1_000 && turns.offer(priority); taken += 1) turns.take(priority);
+  return taken;
 }
 
 /** Something to hold the laws against. */

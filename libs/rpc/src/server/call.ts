@@ -23,12 +23,11 @@ export type RawCall = Pick<
  */
 export class ServerCall implements CallContext {
   readonly deadline: number;
-  /** When it came, in milliseconds of the load's clock. */
-  readonly cameMs: number;
   principal: Principal | undefined = undefined;
   readonly #raw: RawCall;
   readonly #plan: MethodPlan;
   readonly #load: ServerLoad;
+  readonly #cameMs: number;
   #controller: AbortController | undefined;
   #trace: TraceContext | undefined;
   #metadata: ReadonlyMap<string, string> | undefined;
@@ -42,7 +41,7 @@ export class ServerCall implements CallContext {
     this.#raw = raw;
     this.#plan = plan;
     this.#load = load;
-    this.cameMs = load.nowMs;
+    this.#cameMs = load.nowMs;
     this.deadline = Math.min(Number(raw.getDeadline()), Date.now() + plan.timeoutMs);
   }
 
@@ -115,13 +114,18 @@ export class ServerCall implements CallContext {
     return this.deadline < Number(this.#raw.getDeadline());
   }
 
+  /** Since it came, waiting for its turn included, in milliseconds. */
+  get ageMs(): number {
+    return this.#load.nowMs - this.#cameMs;
+  }
+
   /** Has `onLate` called when the deadline passes, unless the call has finished by then. */
   armDeadline(onLate: (error: WeftError) => void): void {
     const remainingMs = this.deadline - Date.now();
     if (remainingMs <= longestTimerMs) this.#timer = setTimeout(() => onLate(deadlinePassed()), remainingMs);
   }
 
-  /** Its handler begins. */
+  /** The handler of a unary call begins. */
   work(): void {
     this.#workedSinceMs = this.#load.nowMs;
     // A handler may go on for long after its caller has gone; that it is slow has to be known by then.

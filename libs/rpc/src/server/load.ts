@@ -108,7 +108,7 @@ export class ServerLoad {
    * {@link ended}.
    */
   take(plan: MethodPlan, priority: Priority): boolean {
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.nowMs;
     this.#arm();
     this.#calls += 1;
     const isUnary = plan.method.methodKind === "unary";
@@ -132,11 +132,8 @@ export class ServerLoad {
     this.#turns.beginAll();
   }
 
-  /**
-   * What a handler took for a call; once more when it goes on after its caller has gone.
-   */
+  /** What a handler took for a unary call; once more when it goes on after its caller has gone. */
   worked(plan: MethodPlan, { tookMs, toldMs, isComplete }: Worked): void {
-    if (plan.method.methodKind !== "unary" || !plan.governed) return;
     if (toldMs === undefined) this.#answered += 1;
     this.#tookMs += tookMs - (toldMs ?? 0);
     this.#admission.measure({ method: plan.name, tookMs, isComplete }, this.nowMs);
@@ -169,7 +166,7 @@ export class ServerLoad {
 
   #arm(): void {
     if (this.#timer !== undefined) return;
-    this.#measuredMs = this.#clock.monotonic();
+    this.#measuredMs = this.nowMs;
     this.#utilization = performance.eventLoopUtilization();
     this.#cpu = process.cpuUsage();
     // Of calls whose handlers went on after the last look.
@@ -178,7 +175,7 @@ export class ServerLoad {
   }
 
   #measure(): void {
-    const nowMs = this.#clock.monotonic();
+    const nowMs = this.nowMs;
     const { user, system } = process.cpuUsage(this.#cpu);
     const elapsedMs = Math.max(1, nowMs - this.#measuredMs);
     const coresShare = (user + system) / 1_000 / elapsedMs / availableParallelism();

@@ -92,7 +92,7 @@ export async function openServer(options: ServerOptions): Promise<RpcServer> {
     if (serverFaults.has(info.code)) load.failed();
     options.onCall?.(info);
   };
-  const watch = new CallWatch({ clock, log: options.log, onCall });
+  const watch = new CallWatch({ log: options.log, onCall });
   const server = new Server({
     ...channelOptionsOf(connections),
     "grpc.max_receive_message_length": maxMessageBytes,

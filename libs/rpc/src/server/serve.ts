@@ -173,7 +173,7 @@ async function answer(
 function admit(plan: MethodPlan, { tokens }: ServeOptions, call: ServerCall): Invoke | Promise<Invoke> {
   const { handler = unbuilt(plan) } = plan;
   const invoke: Invoke = (request, context) => {
-    if (plan.method.methodKind === "unary") call.work();
+    if (plan.governed && plan.method.methodKind === "unary") call.work();
     return Reflect.apply(handler, undefined, [request, context]);
   };
   if (!plan.governed) return invoke;

@@ -1,14 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { createClient } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
-import { type EchoFixture, openEcho, until } from "../testing/harness.ts";
+import { compute, type EchoFixture, openEcho, until } from "../testing/harness.ts";
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Nothing else of this process moves meanwhile. */
-function stall(ms: number): void {
-  for (const end = performance.now() + ms; performance.now() < end;);
-}
 
 /** Callers who call without a pause while the event loop stalls now and then; how many calls were answered. */
 async function ordeal(echo: EchoFixture, callers: number): Promise<number> {
@@ -23,9 +18,9 @@ async function ordeal(echo: EchoFixture, callers: number): Promise<number> {
   });
   for (let at = 0; at < 3; at += 1) {
     await sleep(500);
-    stall(1_000);
+    compute(1_000);
     await sleep(50);
-    stall(300);
+    compute(300);
   }
   await sleep(500);
   isOver = true;
@@ -37,7 +32,7 @@ describe("a small installation on a machine that stalls", () => {
   test("refuses none of its few callers, however busy they keep it", async () => {
     await using echo = await openEcho({
       say: () => {
-        stall(5);
+        compute(5);
         return {};
       },
     });

@@ -2,12 +2,7 @@ import { performance } from "node:perf_hooks";
 import { expect, test } from "vitest";
 import { createClient, type ServerOptions } from "../index.ts";
 import { EchoService } from "../testing/echo.ts";
-import { type EchoFixture, openEcho, until } from "../testing/harness.ts";
-
-/** Nothing else of this process moves meanwhile. */
-function compute(ms: number): void {
-  for (const end = performance.now() + ms; performance.now() < end;);
-}
+import { compute, type EchoFixture, openEcho, until } from "../testing/harness.ts";
 
 const loops = (): number => performance.nodeTiming.uvMetricsInfo.loopCount;
 

@@ -42,9 +42,7 @@ export class ProcessTurns {
     this.#turns.configure(options);
   }
 
-  /**
-   * One more call has come: whether there is room for it. Whoever asks goes on to {@link take} or {@link refuse} it.
-   */
+  /** One more call has come: whether there is room for it. Whoever asks goes on to {@link take} or {@link refuse} it. */
   offer(priority: Priority): boolean {
     if (!this.#inRound) this.#comeRound();
     if (this.#refusedMs !== undefined) this.#turns.refuse(performance.now() - this.#refusedMs);

@@ -1,4 +1,4 @@
-import { type Clock, type Code, WeftError } from "@weft/kit";
+import { type Code, WeftError } from "@weft/kit";
 import { refusedKey, statusOf, type WireStatus } from "../wire/status.ts";
 import type { ServerCall } from "./call.ts";
 import type { MethodPlan } from "./plan.ts";
@@ -29,25 +29,17 @@ export interface RunningCall {
   readonly end: (error: WeftError) => void;
 }
 
-export interface WatchOptions {
-  readonly clock: Clock;
-  readonly log: CallLog | undefined;
-  readonly onCall: ((info: CallInfo) => void) | undefined;
-}
-
 /** Knows every call that runs: counts, logs, measures and drains them. */
 export class CallWatch {
   readonly #running = new Set<RunningCall>();
-  readonly #clock: Clock;
   readonly #log: CallLog | undefined;
   readonly #onCall: ((info: CallInfo) => void) | undefined;
   #draining = false;
   #ended = false;
 
-  constructor({ clock, log, onCall }: WatchOptions) {
-    this.#clock = clock;
-    this.#log = log;
-    this.#onCall = onCall;
+  constructor(options: { log: CallLog | undefined; onCall: ((info: CallInfo) => void) | undefined }) {
+    this.#log = options.log;
+    this.#onCall = options.onCall;
   }
 
   get draining(): boolean {
@@ -113,7 +105,7 @@ export class CallWatch {
   #finished(running: RunningCall, code: Code | "OK", thrown?: unknown): void {
     this.#running.delete(running);
     const { plan, call } = running;
-    const durationMs = this.#clock.monotonic() - call.cameMs;
+    const durationMs = call.ageMs;
     this.#onCall?.({ method: plan.name, kind: plan.method.methodKind, code, durationMs });
     const level = code === "INTERNAL" || code === "DATA_LOSS" ? "error" : code === "UNKNOWN" ? "warn" : "debug";
     if (this.#log === undefined || this.#log.isLevelEnabled?.(level) === false) return;

@@ -63,6 +63,11 @@ export async function* quiet(_: unknown, context: CallContext): AsyncGenerator<n
   await aborted(context.signal);
 }
 
+/** Nothing else of this process moves meanwhile. */
+export function compute(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end;);
+}
+
 /** Resolves when `condition` holds; fails after `timeoutMs`. */
 export async function until(condition: () => boolean, timeoutMs = 10_000): Promise<void> {
   const end = performance.now() + timeoutMs;
